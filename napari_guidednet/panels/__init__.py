@@ -1,0 +1,1 @@
+"""What asks: Qt panels."""

@@ -1,0 +1,1 @@
+"""What is known: the plugin's state, without Qt and napari."""

@@ -1,0 +1,1 @@
+"""What things are: geometry, volumes, labels, cases, projects, specs, bundles. No torch."""

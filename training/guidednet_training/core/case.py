@@ -1,0 +1,56 @@
+"""A case and its annotation: which organs a person vouches for, and who changed what."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from .record import Record
+
+Split = Literal["train", "val", "test"]
+
+
+class OrganState(StrEnum):
+    """How far an organ's labels in a case can be trusted."""
+
+    UNTOUCHED = "untouched"  # nobody and nothing has looked: not annotated, background is unknown
+    PREDICTED = "predicted"  # a model wrote it
+    CORRECTED = "corrected"  # a person changed it, but has not vouched for all of it
+    CONFIRMED = "confirmed"  # a person vouches: annotated, or annotated as absent
+
+
+class Edit(Record):
+    """One piece of work on a case: who, when, on what, from which model."""
+
+    author: str
+    when: str = Field(description="UTC, ISO 8601")
+    action: Literal["imported", "predicted", "painted", "confirmed", "reopened"]
+    organs: tuple[str, ...] = ()
+    bundle: str | None = None
+    seconds: float = 0.0
+
+
+class Annotation(Record):
+    """State of the labels of a case (`labels.json`); the voxels are `labels.nii.gz` beside it."""
+
+    scheme: str
+    organs: dict[str, OrganState]
+    edits: tuple[Edit, ...] = ()
+
+    @property
+    def confirmed(self) -> frozenset[str]:
+        """Names of the organs a person vouches for."""
+        return frozenset(n for n, s in self.organs.items() if s is OrganState.CONFIRMED)
+
+
+class Case(Record):
+    """A CT volume of a project (`case.json`)."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    image: str = Field(description="path of the image, absolute or relative to the project folder")
+    digest: str = Field(description="SHA-256 of the voxels and the affine")
+    shape: tuple[int, int, int] = Field(description="voxels along z, y, x")
+    affine: tuple[tuple[float, ...], ...] = Field(description="4x4, (z, y, x, 1) to RAS+ mm")
+    split: Split

@@ -1,0 +1,47 @@
+"""What a run is asked to do: the content of `request.json`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from .record import Record
+from .spec import TrainSpec
+
+
+class PredictRequest(Record):
+    """Segment cases of a project, or loose files (project = None, out = folder)."""
+
+    kind: Literal["predict"] = "predict"
+    project: str | None = None
+    cases: tuple[str, ...] = ()  # case ids of the project, or image paths
+    bundle: str  # bundle name in the project, or a path; "starter" = the shipped model
+    out: str | None = None
+    device: str = "auto"
+    maps: tuple[str, ...] = ("confidence", "typicality", "entropy", "disagreement")
+    networks: Literal["all", "best"] = "all"
+
+
+class TrainRequest(Record):
+    """Train a new bundle on the train cases of a project, from scratch or from a parent bundle."""
+
+    kind: Literal["train"] = "train"
+    project: str
+    spec: TrainSpec
+    parent: str | None = None  # bundle to warm-start from
+    name: str | None = None  # of the new bundle
+
+
+class EvaluateRequest(Record):
+    """Score bundles on one split of a project, case by case and organ by organ."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    project: str
+    bundles: tuple[str, ...]
+    split: Literal["val", "test"] = "val"
+    device: str = "auto"
+
+
+AnyRequest = Annotated[PredictRequest | TrainRequest | EvaluateRequest, Field(discriminator="kind")]
+REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(AnyRequest)

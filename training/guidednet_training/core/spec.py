@@ -1,0 +1,87 @@
+"""What a training is made of: one frozen tree of strict specifications."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from .record import Record
+
+
+class PreprocessSpec(Record):
+    """How a CT becomes the network's input (canonical RAS axes, window, spacing, normalise)."""
+
+    spacing_mm: tuple[float, float, float] = Field(
+        (2.5, 1.25, 1.25), title="Spacing", description="voxel size along z, y, x in mm"
+    )
+    window_hu: tuple[float, float] = Field(
+        (-325.0, 325.0), title="Window", description="HU are clipped to this range"
+    )
+    normalise: Literal["percentile", "window"] = Field(
+        "percentile",
+        title="Normalisation",
+        description="to [0, 1] by the 0.5 and 99.5 percentiles of the volume, or by the window itself",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> PreprocessSpec:
+        if min(self.spacing_mm) <= 0 or self.window_hu[0] >= self.window_hu[1]:
+            raise ValueError("spacing must be positive and the window's low end below its high end")
+        return self
+
+
+class PatchSpec(Record):
+    """Patches for training and windows for inference, in voxels of the prepared grid (z, y, x)."""
+
+    size: tuple[int, int, int] = Field((64, 128, 128), title="Training patch")
+    window: tuple[int, int, int] = Field((64, 160, 160), title="Inference window")
+    overlap: float = Field(0.5, ge=0.0, lt=1.0, title="Window overlap", description="share of the window")
+    labelled: int = Field(4, ge=1, title="Labelled patches per step")
+    unlabelled: int = Field(4, ge=0, title="Unlabelled patches per step")
+    foreground: float = Field(
+        0.0, ge=0.0, le=1.0, title="Foreground crops",
+        description="probability that a labelled crop is centred on a random organ",
+    )
+    flip: bool = Field(True, title="Flips", description="of z and y; x never: left and right organs differ")
+    intensity: bool = Field(False, title="Intensity augmentation", description="noise, blur, contrast, gamma")
+
+
+class NetSpec(Record):
+    """A segmentation network."""
+
+    name: Literal["unet3d"] = Field("unet3d", title="Network")
+    width: int = Field(16, ge=4, le=64, title="Width", description="channels of the first stage")
+    dropout: float = Field(0.3, ge=0.0, lt=1.0, title="Dropout")
+    feature_layer: int = Field(4, ge=1, le=4, title="Feature layer", description="decoder stage of the tap")
+    tap: Literal["pre_dropout", "post_dropout"] = Field("pre_dropout", title="Feature tap")
+
+
+class OptimSpec(Record):
+    """Optimiser, schedule and numerical precision."""
+
+    name: Literal["sgd", "adamw"] = Field("sgd", title="Optimiser")
+    lr: float = Field(0.1, gt=0, title="Learning rate")
+    momentum: float = Field(0.9, ge=0, lt=1, title="Momentum", description="SGD only")
+    weight_decay: float = Field(1e-4, ge=0, title="Weight decay")
+    power: float = Field(0.9, gt=0, title="Poly power", description="lr(t) = lr (1 - t/T)^power")
+    clip: float | None = Field(None, gt=0, title="Gradient clipping", description="norm, none = off")
+    ema: float | None = Field(None, gt=0, lt=1, title="Weight average", description="momentum of shipped weights")
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = Field("32-true", title="Precision")
+
+
+class TrainSpec(Record):
+    """Everything that decides a training, beside the data."""
+
+    method: str = Field("guidednet", title="Method")
+    settings: dict[str, Any] = Field(default_factory=dict, description="settings of the method")
+    net: NetSpec = NetSpec()
+    patch: PatchSpec = PatchSpec()
+    preprocess: PreprocessSpec = PreprocessSpec()
+    optim: OptimSpec = OptimSpec()
+    seed: int = Field(0, ge=0)
+    steps: int = Field(20_000, ge=1, title="Steps")
+    validate_every: int = Field(200, ge=1, title="Validate every")
+    validate_from: float = Field(0.5, ge=0, le=1, title="First validation", description="share of the steps")
+    gradients_every: int = Field(100, ge=0, title="Gradient norms every", description="0 = never")
+    devices: Literal["auto", "cpu", "cuda"] = Field("auto", title="Device")

@@ -1,0 +1,1 @@
+"""How cases become tensors: preprocessing, prepared store, patches, augmentation, batches."""

@@ -1,0 +1,1 @@
+"""What repeats: the training loop, optimisers, checkpoints, validation."""

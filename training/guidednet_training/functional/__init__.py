@@ -1,0 +1,1 @@
+"""Shared ideas of the methods: losses, schedules, mixtures. No loops, no files."""

@@ -1,0 +1,1 @@
+"""What answers: sliding windows, confidence, the way back to the original grid."""

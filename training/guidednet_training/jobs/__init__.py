@@ -1,0 +1,1 @@
+"""What keeps promises: a request in, events out."""

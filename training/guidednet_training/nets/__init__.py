@@ -1,0 +1,1 @@
+"""What sees: segmentation networks that return logits and features."""
