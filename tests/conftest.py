@@ -1,0 +1,60 @@
+"""What every test shares: throw-away homes, quiet threads, and the folder of real CT."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _throw_away_homes() -> tempfile.TemporaryDirectory[str]:
+    """Point every user folder at a temporary one, so that no test reads or writes the person's own settings."""
+    home = tempfile.TemporaryDirectory(prefix="guidednet-tests-")
+    for variable, name in {
+        "HOME": "",
+        "XDG_CONFIG_HOME": "config",
+        "XDG_CACHE_HOME": "cache",
+        "XDG_DATA_HOME": "data",
+        "XDG_STATE_HOME": "state",
+    }.items():
+        folder = Path(home.name) / name
+        folder.mkdir(exist_ok=True)
+        os.environ[variable] = str(folder)
+    return home
+
+
+# All of this must happen before napari, torch or Qt are imported by any test module.
+_HOME = _throw_away_homes()
+os.environ["NAPARI_CONFIG"] = ""  # napari neither reads nor writes a settings file
+os.environ.setdefault("QT_API", "pyside6")
+for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "2")  # torch reads these when imported, and so do child processes
+
+
+def pytest_report_header() -> str:
+    """Say where real CT is read from, so that skips explain themselves."""
+    folder = _real_data_folder()
+    return f"real CT (GUIDEDNET_DATA): {folder}{'' if folder.is_dir() else ' (absent: those tests are skipped)'}"
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The root folder of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real CT: `GUIDEDNET_DATA`, or `shared/data` beside the checkout; skips where absent."""
+    folder = _real_data_folder()
+    if not folder.is_dir():
+        pytest.skip(f"no real CT at {folder}; set GUIDEDNET_DATA to the folder that holds it")
+    return folder
+
+
+def _real_data_folder() -> Path:
+    return Path(os.environ.get("GUIDEDNET_DATA") or ROOT.parent / "shared" / "data")
