@@ -1,0 +1,106 @@
+"""What a model said about a case: labels, confidence maps and a table, in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from .errors import FileError
+from .files import write_text
+from .record import Record
+from .volume import Volume, read_volume, write_volume
+
+RECORD = "prediction.json"  # written last: a folder without it is an unfinished prediction
+LABELS = "labels.nii.gz"
+MAPS = ("confidence", "typicality", "entropy", "disagreement")
+
+
+class OrganMeasure(Record):
+    """What a prediction says about one organ; an organ that was not found has no confidence."""
+
+    volume_ml: float = Field(ge=0)
+    mean_confidence: float | None = Field(None, ge=0, le=1)
+
+
+class PredictionRecord(Record):
+    """Content of `prediction.json`: who predicted what, and how sure it was."""
+
+    format: Literal[1] = 1
+    case: str
+    bundle: str
+    scheme: str
+    organs: dict[str, OrganMeasure]
+    maps: tuple[str, ...] = Field((), description="maps stored beside it as <name>.nii.gz, in [0, 1]")
+    confidence_kind: str = Field("cgmm_posterior", description="what the confidence map is")
+    mean_confidence: float | None = Field(None, ge=0, le=1, description="over all organ voxels")
+    image_digest: str = ""
+    device: str = ""
+    seconds: float = 0.0
+    created: str = Field("", description="UTC, ISO 8601")
+
+
+def map_path(folder: Path, name: str) -> Path:
+    """Give the path of a map of a prediction."""
+    return folder / f"{name}.nii.gz"
+
+
+def write_prediction(folder: Path, labels: Volume, maps: dict[str, Volume], record: PredictionRecord) -> None:
+    """Write a prediction; each file is whole or absent, and the record comes last.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if needed; an earlier prediction there is replaced.
+    labels : Volume
+        (z, y, x) uint8.
+    maps : dict of str to Volume
+        (z, y, x) in [0, 1], on the grid of `labels`.
+    record : PredictionRecord
+        Its `maps` are set to the names of `maps`.
+
+    Raises
+    ------
+    FileError
+        When the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RECORD).unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"Could not write {folder}: {error.strerror}.", "Check that the folder may be written."
+        ) from error
+    write_volume(folder / LABELS, labels)
+    for name, volume in maps.items():
+        write_volume(map_path(folder, name), volume)
+    write_text(folder / RECORD, record.model_copy(update={"maps": tuple(maps)}).to_json())
+
+
+def read_record(folder: Path) -> PredictionRecord | None:
+    """Read only the record of a prediction, or None where there is no finished one."""
+    path = folder / RECORD
+    if not path.is_file():
+        return None
+    return PredictionRecord.parse(path.read_bytes(), origin=str(path))
+
+
+def read_prediction(folder: Path) -> tuple[Volume, dict[str, Volume], PredictionRecord]:
+    """Read labels, maps and record of a finished prediction.
+
+    Raises
+    ------
+    FileError
+        When there is no finished prediction in the folder, or a map is on another grid.
+    """
+    record = read_record(folder)
+    if record is None:
+        raise FileError(f"There is no finished prediction in {folder}.", "Segment the case first.")
+    labels = read_volume(folder / LABELS, kind="labels")
+    maps = {name: read_volume(map_path(folder, name), kind="confidence") for name in record.maps}
+    for name, volume in maps.items():
+        if not volume.geometry.same_grid(labels.geometry):
+            raise FileError(f"The map '{name}' in {folder} is not on the grid of its labels.",
+                            "Segment the case again.")
+    return labels, maps, record
