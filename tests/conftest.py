@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def _throw_away_homes() -> tempfile.TemporaryDirectory[str]:
-    """Point every user folder at a temporary one, so that no test reads or writes the person's own settings."""
+    """Point every user folder at a temporary one: no test touches a person's own settings."""
     home = tempfile.TemporaryDirectory(prefix="guidednet-tests-")
     for variable, name in {
         "HOME": "",
@@ -38,7 +38,8 @@ for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 def pytest_report_header() -> str:
     """Say where real CT is read from, so that skips explain themselves."""
     folder = _real_data_folder()
-    return f"real CT (GUIDEDNET_DATA): {folder}{'' if folder.is_dir() else ' (absent: those tests are skipped)'}"
+    state = "" if folder.is_dir() else " (absent: those tests are skipped)"
+    return f"real CT (GUIDEDNET_DATA): {folder}{state}"
 
 
 @pytest.fixture(scope="session")
