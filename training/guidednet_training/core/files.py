@@ -1,16 +1,19 @@
-"""Files that are whole or not there: temporary name, flush, rename."""
+"""Files and folders that are whole or not there: temporary name, flush, rename."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import FileError
 
 PARTIAL = ".partial-"  # every unfinished file or folder carries this in its name
+_ADVICE = "Check that the folder may be written and the disk has room; what was there before is untouched."
 
 
 @contextmanager
@@ -34,20 +37,56 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         When the folder is read-only or the disk is full.
     """
     target = Path(target)
-    partial = target.with_name(f"{PARTIAL}{secrets.token_hex(4)}-{target.name}")
+    partial = _partial_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         _flush(partial)
         os.replace(partial, target)
-        _flush(target.parent)
+        _flush_folder(target.parent)
     except OSError as error:
-        raise FileError(
-            f"Could not write {target}: {error.strerror or error}.",
-            "Check that the folder may be written and the disk has room; the earlier file is untouched.",
-        ) from error
+        raise FileError(f"Could not write {target}: {error.strerror or error}.", _ADVICE) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # nothing was created in a read-only folder
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(target: Path | str) -> Iterator[Path]:
+    """Give a temporary sibling folder; on success flush all its files and rename it to `target`.
+
+    Parameters
+    ----------
+    target : Path
+        The folder to make; it must not exist yet.
+
+    Yields
+    ------
+    Path
+        The temporary folder to fill; removed when the block raises.
+
+    Raises
+    ------
+    FileError
+        When the target exists, the parent is read-only or the disk is full.
+    """
+    target = Path(target)
+    partial = _partial_name(target)
+    if target.exists():
+        raise FileError(f"{target} exists already.", "Choose another name; nothing was changed.")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        for path in partial.rglob("*"):
+            if path.is_file():
+                _flush(path)
+        _flush_folder(partial)
+        os.rename(partial, target)
+        _flush_folder(target.parent)
+    except OSError as error:
+        raise FileError(f"Could not write {target}: {error.strerror or error}.", _ADVICE) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_bytes(target: Path | str, content: bytes) -> None:
@@ -61,16 +100,55 @@ def write_text(target: Path | str, content: str) -> None:
     write_bytes(target, content.encode("utf-8"))
 
 
-def sweep_partials(folder: Path) -> int:
-    """Remove what a killed process left unfinished directly in `folder`; return how many."""
-    leftovers = [path for path in folder.glob(f"{PARTIAL}*") if path.is_file()]
-    for path in leftovers:
-        path.unlink(missing_ok=True)
-    return len(leftovers)
+def read_text(path: Path | str) -> str:
+    """Read a UTF-8 text file.
+
+    Raises
+    ------
+    FileError
+        When it is missing, unreadable or not UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"Could not read {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} is not a text file (UTF-8).") from error
+
+
+def sweep_partials(folder: Path | str, older_than_s: float = 0.0) -> int:
+    """Remove what a killed process left unfinished directly in `folder`; return how many.
+
+    Parameters
+    ----------
+    folder : Path
+        Looked at without its subfolders; may be missing.
+    older_than_s : float
+        Spare what was touched within this time: it may belong to a living process.
+    """
+    swept = 0
+    for path in Path(folder).glob(f"{PARTIAL}*"):
+        with suppress(OSError):  # gone already, or not ours to remove
+            if older_than_s and time.time() - path.stat().st_mtime < older_than_s:
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            swept += 1
+    return swept
+
+
+def _partial_name(target: Path) -> Path:
+    return target.with_name(f"{PARTIAL}{secrets.token_hex(4)}-{target.name}")
 
 
 def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    with open(path, "r+b") as file:  # a writable handle: Windows refuses to flush a read-only one
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name != "posix":  # only there can a folder be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -44,7 +44,8 @@ class Record(BaseModel):
 
 
 def _explain(model: type[BaseModel], error: ValidationError, origin: str) -> tuple[str, str]:
-    first = error.errors()[0]
+    # A misspelt key is both unknown and missing: the unknown one can be named with a remedy.
+    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"]) or "the content"
     if first["type"] != "extra_forbidden":
         return f"{origin}: {where}: {first['msg']}.", "Correct this value and try again."

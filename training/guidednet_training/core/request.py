@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from .errors import SpecError
 from .record import Record
 from .spec import TrainSpec
 
@@ -45,3 +47,33 @@ class EvaluateRequest(Record):
 
 AnyRequest = Annotated[PredictRequest | TrainRequest | EvaluateRequest, Field(discriminator="kind")]
 REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(AnyRequest)
+_KINDS: dict[str, type[PredictRequest | TrainRequest | EvaluateRequest]] = {
+    "predict": PredictRequest,
+    "train": TrainRequest,
+    "evaluate": EvaluateRequest,
+}
+
+
+def parse_request(text: str, origin: str) -> AnyRequest:
+    """Read a request from JSON text.
+
+    Parameters
+    ----------
+    text : str
+        Content of `request.json`.
+    origin : str
+        Where it came from, for the error message.
+
+    Raises
+    ------
+    SpecError
+        When it is damaged, of an unknown kind, or has an unknown key or an impossible value.
+    """
+    try:
+        kind = json.loads(text)["kind"]
+        model = _KINDS[kind]
+    except (ValueError, TypeError, KeyError) as error:
+        raise SpecError(
+            f"{origin}: not a request of a known kind.", f"Its 'kind' must be one of {', '.join(_KINDS)}."
+        ) from error
+    return model.parse(text, origin)
