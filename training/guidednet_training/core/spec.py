@@ -45,6 +45,7 @@ class PatchSpec(Record):
     )
     flip: bool = Field(True, title="Flips", description="of z and y; x never: left and right organs differ")
     intensity: bool = Field(False, title="Intensity augmentation", description="noise, blur, contrast, gamma")
+    affine: bool = Field(False, title="Spatial augmentation", description="small rotations and scalings")
 
 
 class NetSpec(Record):

@@ -1,0 +1,74 @@
+"""Two streams of patches, labelled and unlabelled; every step is drawn from its own number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.random import Generator, default_rng
+
+from ..core.errors import ProjectError
+from ..core.spec import PatchSpec
+from .augment import augment
+from .batches import Batch
+from .patches import PatchCutter
+from .store import PreparedCase
+
+
+class TwoStreams:
+    """Gives the batch of any step without state, so that a resumed training sees what it would have seen.
+
+    Each stream passes through its cases in a fresh order every round, without replacement.
+
+    Parameters
+    ----------
+    labelled, unlabelled : sequence of PreparedCase
+        Cases of the train split; `unlabelled` may be empty.
+    spec : PatchSpec
+        Sizes, numbers and augmentation.
+    seed : int
+        Of the training.
+
+    Raises
+    ------
+    ProjectError
+        When there is no labelled case.
+    """
+
+    def __init__(
+        self, labelled: Sequence[PreparedCase], unlabelled: Sequence[PreparedCase], spec: PatchSpec, seed: int
+    ) -> None:
+        if not labelled:
+            raise ProjectError(
+                "There is no labelled case to train on.", "Confirm the organs of at least one train case."
+            )
+        self.spec, self.seed = spec, seed
+        self._labelled = [PatchCutter(case, spec.size) for case in labelled]
+        self._unlabelled = [PatchCutter(case, spec.size) for case in unlabelled]
+
+    def batch(self, step: int) -> Batch:
+        """Give the batch of step 0, 1, ..."""
+        rng = default_rng((self.seed, step))
+        images, labels, annotated = [], [], []
+        for cutter in self._draw(self._labelled, 0, step, self.spec.labelled):
+            image, label = self._patch(cutter, rng, self.spec.foreground)
+            images.append(image)
+            labels.append(label)
+            annotated.append(torch.from_numpy(cutter.case.annotated))
+        if self._unlabelled:
+            for cutter in self._draw(self._unlabelled, 1, step, self.spec.unlabelled):
+                images.append(self._patch(cutter, rng, 0.0)[0])
+        return Batch(torch.stack(images)[:, None], torch.stack(labels).long(), torch.stack(annotated))
+
+    def _draw(self, cutters: list[PatchCutter], stream: int, step: int, count: int) -> list[PatchCutter]:
+        drawn = []
+        for turn in range(step * count, (step + 1) * count):
+            order = default_rng((self.seed, 1 + stream, turn // len(cutters), 7)).permutation(len(cutters))
+            drawn.append(cutters[order[turn % len(cutters)]])
+        return drawn
+
+    def _patch(self, cutter: PatchCutter, rng: Generator, foreground: float) -> tuple[torch.Tensor, torch.Tensor]:
+        image, label = cutter.cut(rng, foreground)
+        known = None if label is None else torch.from_numpy(np.ascontiguousarray(label))
+        return augment(torch.from_numpy(image), known, self.spec, rng)  # type: ignore[return-value]

@@ -1,0 +1,203 @@
+"""The training loop: draw, lose, step, validate, remember. It knows neither files nor processes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.optim import Optimizer
+
+from ..core.errors import GuidedNetError
+from ..core.events import AnyEvent, Checkpointed, Step, Validated
+from ..core.spec import TrainSpec
+from ..data.batches import Batch
+from ..functional.ema import update_average
+from ..methods import Clock, Losses, Method
+from ..nets import SegNet
+from .checkpoint import CheckpointFolder, Progress
+from .optim import build_optimiser, set_learning_rate
+
+Validate = Callable[[SegNet], dict[str, float]]  # network -> Dice per organ
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a training ended: steps done, whether it was stopped, best mean Dice per network."""
+
+    done: int
+    stopped: bool
+    best: dict[str, float]
+
+
+def fit(
+    method: Method,
+    spec: TrainSpec,
+    batches: Callable[[int], Batch],
+    validate: Validate,
+    checkpoints: CheckpointFolder,
+    emit: Callable[[AnyEvent], None],
+    should_stop: Callable[[], bool],
+) -> FitResult:
+    """Train a method; go on from the folder's checkpoint when there is one.
+
+    Every step seeds torch from (seed, step) and draws its batch from its number, so a
+    run that was stopped and resumed equals the uninterrupted one, bit for bit on a CPU
+    with the same number of threads.
+
+    Parameters
+    ----------
+    method : Method
+        Moved to the device and trained in place; ends with the best weights of each network.
+    spec : TrainSpec
+        Steps, optimiser, validation, device.
+    batches : callable
+        Gives the batch of a step.
+    validate : callable
+        Gives the Dice per organ of a network on the validation cases.
+    checkpoints : CheckpointFolder
+        Where to remember.
+    emit : callable
+        Takes the events.
+    should_stop : callable
+        Asked after every step.
+
+    Raises
+    ------
+    GuidedNetError
+        When a loss is no longer finite.
+    """
+    fabric = Fabric(accelerator=spec.devices, devices=1, precision=spec.optim.precision)
+    shipped = nn.ModuleDict(_averages(method, spec))
+    optimisers = {p: build_optimiser(params, spec.optim) for p, params in method.players().items()}
+    wrapped, *ready = fabric.setup(method, *optimisers.values())
+    wrapped.mark_forward_method("losses")
+    shipped.to(fabric.device)
+    optimisers = dict(zip(optimisers, ready, strict=True))
+    everything = nn.ModuleDict({"method": method, "average": shipped})
+    progress = checkpoints.load(everything, optimisers) or Progress(0, {})
+    stopped = False
+    with ThreadPoolExecutor(1) as ahead:  # the next batch is cut while this one is learnt
+        coming: Future[Batch] = ahead.submit(batches, progress.done)
+        for step in range(progress.done, spec.steps):
+            batch = coming.result().to(fabric.device)
+            coming = ahead.submit(batches, step + 1)
+            clock = Clock(step, spec.steps)
+            emit(_learn(fabric, wrapped, method, optimisers, spec, batch, clock))
+            method.after_step(clock)
+            for name, net in shipped.items():
+                update_average(net.parameters(), method.networks()[name].parameters(), spec.optim.ema or 0.0)
+            progress.done = step + 1
+            stopped = should_stop()
+            due = _validation_due(spec, progress.done)
+            if due:
+                _validate(method, shipped, validate, checkpoints, progress, emit)
+            if due or stopped:
+                path = checkpoints.save(everything, optimisers, progress)
+                emit(Checkpointed(step=progress.done, path=str(path)))
+            if stopped:
+                break
+        coming.cancel()
+    for name, net in method.networks().items():
+        checkpoints.load_best(name, net)
+    return FitResult(progress.done, stopped, progress.best)
+
+
+def _averages(method: Method, spec: TrainSpec) -> dict[str, SegNet]:
+    """Give the copies that hold averaged weights; none when averaging is off."""
+    if spec.optim.ema is None:
+        return {}
+    return {name: deepcopy(net).requires_grad_(False) for name, net in method.networks().items()}
+
+
+def _learn(
+    fabric: Fabric,
+    wrapped: nn.Module,
+    method: Method,
+    optimisers: dict[str, Optimizer],
+    spec: TrainSpec,
+    batch: Batch,
+    clock: Clock,
+) -> Step:
+    """Do one optimiser step of every player and report its terms."""
+    torch.manual_seed(_step_seed(spec.seed, clock.step))
+    method.train()
+    rate = set_learning_rate(optimisers, spec.optim, clock.step, spec.steps)
+    losses: Losses = wrapped.losses(batch, clock)
+    terms = {f"{player}.{t}": float(v.detach()) for player, named in losses.items() for t, v in named.items()}
+    _check_finite(terms, clock)
+    terms["lr"] = rate
+    if spec.gradients_every and clock.step % spec.gradients_every == 0:
+        terms |= _gradient_norms(method, losses)
+    parameters = method.players()
+    for player, optimiser in optimisers.items():
+        optimiser.zero_grad(set_to_none=True)
+        total = torch.stack([value for value in losses[player].values()]).sum()
+        last = player == list(optimisers)[-1]
+        fabric.backward(total, inputs=parameters[player], retain_graph=not last)
+    for optimiser in optimisers.values():
+        if spec.optim.clip is not None:
+            fabric.clip_gradients(wrapped, optimiser, max_norm=spec.optim.clip)  # type: ignore[arg-type]
+        optimiser.step()
+    return Step(step=clock.step + 1, steps=clock.steps, terms=terms)
+
+
+def _gradient_norms(method: Method, losses: Losses) -> dict[str, float]:
+    """Give the gradient norm of every term at the last stages of the shipped networks."""
+    late = [p for net in method.networks().values() for p in net.late_parameters()]
+    norms = {}
+    for player, named in losses.items():
+        for term, value in named.items():
+            if value.requires_grad:
+                grads = torch.autograd.grad(value, late, retain_graph=True, allow_unused=True)
+                squares = [g.float().square().sum() for g in grads if g is not None]
+                norms[f"gradient.{player}.{term}"] = float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+    return norms
+
+
+def _check_finite(terms: dict[str, float], clock: Clock) -> None:
+    bad = [name for name, value in terms.items() if not abs(value) < float("inf")]
+    if bad:
+        raise GuidedNetError(
+            f"The loss {', '.join(bad)} is not finite at step {clock.step + 1}.",
+            "Lower the learning rate or switch to 32-bit precision, then resume from the last checkpoint.",
+        )
+
+
+def _validation_due(spec: TrainSpec, done: int) -> bool:
+    if done == spec.steps:
+        return True
+    return done % spec.validate_every == 0 and done >= spec.validate_from * spec.steps
+
+
+def _validate(
+    method: Method,
+    shipped: nn.ModuleDict,
+    validate: Validate,
+    checkpoints: CheckpointFolder,
+    progress: Progress,
+    emit: Callable[[AnyEvent], None],
+) -> None:
+    """Score every network that would be shipped and keep its weights when they are its best."""
+    for name, net in method.networks().items():
+        candidate = shipped[name] if name in shipped else net
+        dice = validate(candidate.eval())
+        mean = sum(dice.values()) / max(len(dice), 1)
+        best = mean > progress.best.get(name, -1.0)
+        if best:
+            progress.best[name] = mean
+            checkpoints.save_best(name, candidate)
+        emit(Validated(step=progress.done, dice=dice, mean_dice=mean, network=name, best=best))
+
+
+def _step_seed(seed: int, step: int) -> int:
+    digest = hashlib.sha256(f"{seed}/{step}".encode()).digest()
+    return int.from_bytes(digest[:7], "little")
+
+
+__all__ = ["FitResult", "fit"]

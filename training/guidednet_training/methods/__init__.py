@@ -1,0 +1,30 @@
+"""What teaches: one small file per method behind one protocol."""
+
+from __future__ import annotations
+
+from ..core.errors import SpecError
+from .base import Clock, Losses, Method, MethodContext, Needs, Settings
+from .cps import CPS
+from .supervised import Supervised
+
+METHODS: dict[str, type[Method]] = {
+    "supervised": Supervised,
+    "cps": CPS,
+}
+
+
+def build_method(name: str, settings: dict[str, object], context: MethodContext) -> Method:
+    """Build a method of the registry.
+
+    Raises
+    ------
+    SpecError
+        When the name or a setting is unknown.
+    """
+    if name not in METHODS:
+        raise SpecError(f"Unknown method '{name}'.", f"Known methods: {', '.join(METHODS)}.")
+    kind = METHODS[name]
+    return kind(context, kind.Settings.parse(dict(settings), origin=f"settings of {name}"))
+
+
+__all__ = ["METHODS", "Clock", "Losses", "Method", "MethodContext", "Needs", "Settings", "build_method"]

@@ -1,0 +1,125 @@
+"""The protocol of every method: named losses per player, a predictor, running state in buffers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from ..core.record import Record
+from ..core.spec import NetSpec
+from ..data.batches import Batch
+from ..nets import SegNet, build_net
+
+Losses = dict[str, dict[str, Tensor]]  # player -> term -> scalar, weights already applied
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where a training is: `step` counts from 0 to `steps` - 1."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method asks of the data, so that the sampler need not know the method."""
+
+    unlabelled: bool = True  # batches hold unlabelled patches
+
+
+@dataclass(frozen=True)
+class MethodContext:
+    """What a method is built from.
+
+    Parameters
+    ----------
+    net : NetSpec
+        The networks to build.
+    n_classes : int
+        K, background included.
+    label_histogram : Sequence of int
+        Voxels per class in the labelled training cases, length K.
+    labelled_patches : int
+        B_l of a batch.
+    seed : int
+        Seeds the initial weights.
+    """
+
+    net: NetSpec
+    n_classes: int
+    label_histogram: Sequence[int]
+    labelled_patches: int = 1
+    seed: int = 0
+
+
+class Settings(Record):
+    """Settings of a method; fields carry title, description and range for the form."""
+
+
+class Method(nn.Module, ABC):
+    """A way to teach networks from labelled and unlabelled patches.
+
+    Parameters
+    ----------
+    context : MethodContext
+        Networks, classes and label histogram.
+    settings : Settings
+        An instance of the class attribute `Settings`.
+
+    Notes
+    -----
+    All running state (banks, averages, teachers) is a buffer or a submodule, so
+    that a checkpoint of `state_dict` resumes exactly.
+    """
+
+    name: ClassVar[str]
+    when_to_use: ClassVar[str]  # one plain sentence for the user
+    Settings: ClassVar[type[Settings]] = Settings
+    needs: ClassVar[Needs] = Needs()
+
+    def __init__(self, context: MethodContext, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.n_classes = context.n_classes
+
+    @abstractmethod
+    def losses(self, batch: Batch, clock: Clock) -> Losses:
+        """Give the weighted loss terms of one step; the engine sums, steps and logs by name."""
+
+    @abstractmethod
+    def networks(self) -> dict[str, SegNet]:
+        """Give the networks that are validated and shipped, by name ("a", "b")."""
+
+    def predictor(self) -> SegNet:
+        """Give the network that is shipped when only one is wanted."""
+        return next(iter(self.networks().values()))
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        """Give the parameters of each optimiser; by default one player, the segmenter."""
+        return {"segmenter": [p for net in self.networks().values() for p in net.parameters()]}
+
+    def after_step(self, clock: Clock) -> None:  # noqa: B027 - optional hook
+        """Update running state (teachers, banks) after the optimiser step."""
+
+    def end_round(self, relabel: Callable[[], None]) -> None:  # noqa: B027 - optional hook
+        """Self-training: ask for new pseudo-labels between rounds."""
+
+
+def build_pair(context: MethodContext) -> tuple[SegNet, SegNet]:
+    """Build two networks of the same structure: A Kaiming-, B Xavier-initialised."""
+    a = build_net(context.net, context.n_classes, init="kaiming", seed=context.seed)
+    b = build_net(context.net, context.n_classes, init="xavier", seed=context.seed + 1)
+    return a, b
+
+
+def pseudo_labels(logits: Tensor) -> Tensor:
+    """Give the hard labels (B, D, H, W) of logits (B, K, D, H, W), without gradient."""
+    return logits.detach().max(1).indices  # max is about 5 times faster than argmax on a CPU
+
+
+__all__ = ["Clock", "Losses", "Method", "MethodContext", "Needs", "Settings", "build_pair", "pseudo_labels"]
