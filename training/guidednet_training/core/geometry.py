@@ -106,7 +106,9 @@ class Geometry:
 
     @cached_property
     def _directions(self) -> NDArray[np.float64]:
-        return self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
+        edges = self.affine[:3, :3]
+        unit: NDArray[np.float64] = edges / np.linalg.norm(edges, axis=0)
+        return unit
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ class LabelScheme:
         for value, result in table.items():
             if 0 <= value <= 255:
                 lookup[value] = result
-        return lookup[array]
+        return np.take(lookup, array)
 
     def _any_value(self, name: str) -> int:
         special = {"background": BACKGROUND, "unknown": UNKNOWN}
