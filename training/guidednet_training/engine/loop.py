@@ -97,7 +97,7 @@ def fit(
             due = _validation_due(spec, progress.done)
             if due:
                 _validate(method, shipped, validate, checkpoints, progress, emit)
-            if due or stopped:
+            if due or stopped or progress.done % spec.validate_every == 0:
                 path = checkpoints.save(everything, optimisers, progress)
                 emit(Checkpointed(step=progress.done, path=str(path)))
             if stopped:
@@ -188,7 +188,7 @@ def _validate(
         candidate = shipped[name] if name in shipped else net
         dice = validate(candidate.eval())
         mean = sum(dice.values()) / max(len(dice), 1)
-        best = mean > progress.best.get(name, -1.0)
+        best = not dice or mean > progress.best.get(name, -1.0)  # nothing to validate on: the last weights
         if best:
             progress.best[name] = mean
             checkpoints.save_best(name, candidate)
