@@ -44,13 +44,13 @@ class Ellipsoid:
         """First-order distance: exact on the surface, good near it."""
         dz, dy, dx = (a - np.float32(c) for a, c in zip((z, y, x), self.centre, strict=True))
         turn = _rotation(self.tilt).T.astype(np.float32)
-        inner = np.float32(0.0)
-        outer = np.float32(1e-6)
+        inner = np.float32(1e-6)  # keeps the quotient finite, and right for a sphere, at the centre
+        outer = np.float32(1e-6 / min(self.radii) ** 2)
         for row, radius in zip(turn, self.radii, strict=True):
             along = (row[0] * dz + row[1] * dy + row[2] * dx) / np.float32(radius)
             inner = inner + along**2
             outer = outer + (along / np.float32(radius)) ** 2
-        return np.asarray((np.sqrt(inner) - 1) * np.sqrt(inner) / np.sqrt(outer), dtype=np.float32)
+        return np.asarray((np.sqrt(inner) - 1) * np.sqrt(inner / outer), dtype=np.float32)
 
 
 @dataclass(frozen=True)
