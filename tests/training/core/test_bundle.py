@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from guidednet_training.core.bundle import BundleManifest, ModelBundle, publish_bundle, resolve_bundle
 from guidednet_training.core.errors import BundleError, FileError
 from guidednet_training.core.spec import NetSpec, PatchSpec, PreprocessSpec
@@ -162,5 +163,5 @@ def test_a_name_is_never_a_path() -> None:
 def test_a_reference_is_a_path_or_an_explained_error(tmp_path: Path) -> None:
     folder = publish(tmp_path / "first")
     assert resolve_bundle(str(folder)) == folder
-    with pytest.raises(BundleError, match="no bundle 'nothing'.*Known: starter"):
+    with pytest.raises(BundleError, match=r"no bundle 'nothing'.*Known: starter"):
         resolve_bundle("nothing")

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from guidednet_training.core import run as run_module
 from guidednet_training.core.errors import ProjectError, SpecError
 from guidednet_training.core.events import Failed, Finished, Note, Started, Step
@@ -42,7 +43,11 @@ def test_open_refuses_another_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("{", "known kind"), ('{"kind": "dance"}', "known kind"), ('{"kind": "predict", "bundel": "x"}', "bundel")],
+    [
+        ("{", "known kind"),
+        ('{"kind": "dance"}', "known kind"),
+        ('{"kind": "predict", "bundel": "x"}', "bundel"),
+    ],
 )
 def test_a_damaged_request_is_explained(run: RunFolder, content: str, words: str) -> None:
     run.request_path.write_text(content)
@@ -75,7 +80,12 @@ def test_tail_gives_only_what_is_new_and_never_half_a_line(run: RunFolder) -> No
 
 
 def test_unknown_kinds_and_damaged_lines_become_one_note_each(run: RunFolder) -> None:
-    lines = [b'{"event": "Danced"}', b'{"event": "Danced"}', b"\xff\x00", Note(text="ok").model_dump_json().encode()]
+    lines = [
+        b'{"event": "Danced"}',
+        b'{"event": "Danced"}',
+        b"\xff\x00",
+        Note(text="ok").model_dump_json().encode(),
+    ]
     run.events_path.write_bytes(b"\n".join(lines) + b"\n")
     texts = [event.text for event in EventTail(run.folder).poll()]
     assert len(texts) == 3

@@ -5,8 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
+from .geometry import Geometry
 from .record import Record
 
 Split = Literal["train", "val", "test"]
@@ -54,3 +56,8 @@ class Case(Record):
     shape: tuple[int, int, int] = Field(description="voxels along z, y, x")
     affine: tuple[tuple[float, ...], ...] = Field(description="4x4, (z, y, x, 1) to RAS+ mm")
     split: Split
+
+    @property
+    def geometry(self) -> Geometry:
+        """The grid of the image."""
+        return Geometry(self.shape, np.array(self.affine, dtype=np.float64))

@@ -116,6 +116,23 @@ def read_text(path: Path | str) -> str:
         raise FileError(f"{path} is not a text file (UTF-8).") from error
 
 
+def remove_folder(folder: Path | str) -> None:
+    """Remove a folder with all it holds; it is gone at once, never seen half empty.
+
+    Raises
+    ------
+    FileError
+        When it is missing or may not be removed.
+    """
+    folder = Path(folder)
+    doomed = _partial_name(folder)
+    try:
+        os.rename(folder, doomed)
+    except OSError as error:
+        raise FileError(f"Could not remove {folder}: {error.strerror or error}.") from error
+    shutil.rmtree(doomed, ignore_errors=True)  # what stays is swept later
+
+
 def sweep_partials(folder: Path | str, older_than_s: float = 0.0) -> int:
     """Remove what a killed process left unfinished directly in `folder`; return how many.
 

@@ -1,0 +1,148 @@
+"""The labels of a case and what is known of them: two files that are only ever seen to change together."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .case import Annotation
+from .errors import FileError
+from .files import (
+    PARTIAL,
+    atomic_folder,
+    atomic_path,
+    read_text,
+    remove_folder,
+    sweep_partials,
+    write_text,
+)
+from .record import Record
+from .volume import Volume, read_volume, write_volume
+
+LABELS, NOTES, HISTORY = "labels.nii.gz", "labels.json", "history"
+_KEEP_NEWEST = 10  # of the history; from before that, the last of every hour stays
+
+
+class LabelNotes(Record):
+    """Content of `labels.json`; the checksum ties it to the labels it speaks of."""
+
+    labels_sha256: str
+    annotation: Annotation
+
+
+@dataclass(frozen=True)
+class LabelPair:
+    """The labels and their annotation in a case folder.
+
+    A save puts the former pair into history/, then replaces the labels, then the notes. A process
+    killed in between leaves labels that the notes do not speak of, while the newest of the history
+    does match them: then the save never happened and that pair counts.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder of the case.
+    """
+
+    folder: Path
+
+    def annotation(self) -> Annotation | None:
+        """Give what is known of the labels, or None where there are none."""
+        notes = self.folder / NOTES
+        return _read_notes(notes).annotation if notes.is_file() else None
+
+    def labels(self) -> Volume | None:
+        """Read the labels, or None where there are none.
+
+        Raises
+        ------
+        FileError
+            When they were damaged, or changed by another program.
+        """
+        place = self._place()
+        return None if place is None else read_volume(place / LABELS, kind="labels")
+
+    def save(self, labels: Volume, annotation: Annotation) -> None:
+        """Replace the pair; the former one goes to history/."""
+        if self._place() is not None:
+            self._keep_former()
+        self.write_first(labels, annotation)
+        self._thin_history()
+
+    def write_first(self, labels: Volume, annotation: Annotation) -> None:
+        """Write the pair without looking at what was there."""
+        with atomic_path(self.folder / LABELS) as partial:
+            write_volume(partial, labels)
+            digest = _file_sha256(partial)
+        notes = LabelNotes(labels_sha256=digest, annotation=annotation)
+        write_text(self.folder / NOTES, notes.to_json())
+
+    def history(self) -> tuple[Path, ...]:
+        """Give the folders of former pairs, oldest first."""
+        folder = self.folder / HISTORY
+        kept = (path for path in folder.glob("*") if path.is_dir() and not path.name.startswith(PARTIAL))
+        return tuple(sorted(kept))
+
+    def sweep(self) -> None:
+        """Remove what a killed writer left half done."""
+        sweep_partials(self.folder)
+        sweep_partials(self.folder / HISTORY)
+
+    def _place(self) -> Path | None:
+        """Give the folder that holds the pair that counts."""
+        notes = self.folder / NOTES
+        if not notes.is_file():
+            return None
+        if _matches(self.folder):
+            return self.folder
+        former = self.history()
+        if former and _same_notes(former[-1], self.folder) and _matches(former[-1]):
+            return former[-1]
+        hint = f"The last good ones are in {former[-1]}." if former else "Restore them from a backup."
+        raise FileError(f"{self.folder / LABELS} was damaged or changed by another program.", hint)
+
+    def _keep_former(self) -> None:
+        former = self.history()
+        if former and _same_notes(former[-1], self.folder):
+            return  # kept by a save that was interrupted afterwards
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+        with atomic_folder(self.folder / HISTORY / stamp) as partial:
+            for name in (LABELS, NOTES):
+                _link(self.folder / name, partial / name)
+
+    def _thin_history(self) -> None:
+        older = self.history()[:-_KEEP_NEWEST]
+        last_of_hour = {path.name[:11]: path for path in older}  # YYYYmmdd-HH
+        for path in set(older) - set(last_of_hour.values()):
+            remove_folder(path)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Share the content: both names are only ever replaced, never written into."""
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, target)
+
+
+def _read_notes(path: Path) -> LabelNotes:
+    return LabelNotes.parse(read_text(path), str(path))
+
+
+def _matches(folder: Path) -> bool:
+    labels = folder / LABELS
+    return labels.is_file() and _file_sha256(labels) == _read_notes(folder / NOTES).labels_sha256
+
+
+def _same_notes(one: Path, other: Path) -> bool:
+    first, second = one / NOTES, other / NOTES
+    return first.is_file() and second.is_file() and first.read_bytes() == second.read_bytes()
+
+
+def _file_sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,563 @@
+"""A project on disk: cases, labels, models and runs of one annotation effort; knows every folder name."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from .bundle import BUNDLE_NAME, ModelBundle, is_bundle
+from .case import Annotation, Case, Edit, OrganState, Split
+from .errors import FileError, GeometryError, ProjectError, SchemeError
+from .files import PARTIAL, atomic_folder, read_text, sweep_partials, write_text
+from .label_pair import LabelPair
+from .labels import UNKNOWN, LabelScheme, scheme_named
+from .project_file import ProjectFile, SplitRule, parse_project_file, utc_now
+from .record import Record
+from .request import AnyRequest
+from .run import RunFolder
+from .volume import Volume, read_volume, write_volume
+
+_DAY_S = 86_400.0  # unfinished work in folders that jobs write to may belong to a living job
+_COPIED_AS_IS = (".nii", ".nii.gz", ".nrrd", ".mha")  # one file, pixels inside
+
+
+class _Writer(Record):
+    """Who has the project open for writing (`writer.json`)."""
+
+    pid: int
+    host: str
+    since: str
+
+
+class Project:
+    """A project folder, open for reading or for writing; make one with `create` or `open`.
+
+    Jobs read a project that someone else has open for writing; what they make (bundles,
+    predictions, runs) appears by rename and needs no lock.
+    """
+
+    def __init__(self, folder: Path, file: ProjectFile, lock: FileLock | None) -> None:
+        self._folder = folder
+        self._file = file
+        self._scheme = scheme_named(file.scheme)
+        self._lock = lock
+
+    @classmethod
+    def create(
+        cls, folder: Path | str, name: str = "", scheme: str = "FLARE_13", splits: SplitRule | None = None
+    ) -> Project:
+        """Make a project folder and open it for writing.
+
+        Parameters
+        ----------
+        folder : Path
+            New or empty.
+        name : str
+            For people; default: the name of the folder.
+        scheme : str
+            "FLARE_13" or "AMOS_15".
+        splits : SplitRule, optional
+            Seed and shares by which cases get their split.
+
+        Raises
+        ------
+        ProjectError
+            When the folder holds something already.
+        SchemeError
+            When there is no such scheme.
+        """
+        folder = Path(folder).resolve()
+        scheme_name = scheme_named(scheme).name
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            known = (folder / "project.json").exists()
+            raise ProjectError(
+                f"{folder} is not empty.",
+                "It is a project already: open it." if known else "Choose a new or an empty folder.",
+            )
+        file = ProjectFile(name=name or folder.name, scheme=scheme_name, splits=splits or SplitRule())
+        write_text(folder / "project.json", file.to_json())
+        return cls.open(folder, write=True)
+
+    @classmethod
+    def open(cls, folder: Path | str, write: bool = False) -> Project:
+        """Open a project.
+
+        Parameters
+        ----------
+        folder : Path
+            Holds project.json.
+        write : bool
+            One process at a time may write; reading is always possible.
+
+        Raises
+        ------
+        ProjectError
+            When it is no project, damaged, of a newer schema, or open for writing elsewhere.
+        """
+        folder = Path(folder).resolve()
+        path = folder / "project.json"
+        if not path.is_file():
+            raise ProjectError(f"{folder} is not a project: it has no project.json.", "Make one first.")
+        lock = _take_lock(folder) if write else None
+        try:
+            file, upgrades = parse_project_file(read_text(path), str(path))
+            project = cls(folder, file, lock)
+            if lock is not None:
+                project._tidy(upgrades)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        return project
+
+    def close(self) -> None:
+        """Let others write; the project can still be read."""
+        if self._lock is not None:
+            (self._folder / "writer.json").unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def folder(self) -> Path:
+        """Where the project is (absolute)."""
+        return self._folder
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return self._file.name
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """The organs of all its labels and models."""
+        return self._scheme
+
+    @property
+    def splits(self) -> SplitRule:
+        """How cases get their split."""
+        return self._file.splits
+
+    @property
+    def writable(self) -> bool:
+        """Whether it is open for writing."""
+        return self._lock is not None
+
+    # Cases
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """All cases, by id."""
+        folders = sorted((self._folder / "cases").glob("*/case.json"))
+        return tuple(_read_case(path) for path in folders if not path.parent.name.startswith(PARTIAL))
+
+    def case(self, case_id: str) -> Case:
+        """Give a case; ProjectError when there is none of this id."""
+        path = self._case_folder(case_id) / "case.json"
+        if not path.is_file():
+            raise ProjectError(f"Project '{self.name}' has no case '{case_id}'.", self._known_cases())
+        return _read_case(path)
+
+    def add_case(
+        self,
+        path: Path | str,
+        id: str | None = None,  # noqa: A002 - the word of the project for it
+        split: Split | None = None,
+        labels: Volume | None = None,
+        confirmed: Iterable[str] = (),
+        copy: bool = False,
+    ) -> Case:
+        """Add a CT; the case appears whole or not at all.
+
+        Parameters
+        ----------
+        path : Path
+            A file, or a DICOM folder. It stays where it is and is checked at every reading.
+        id : str, optional
+            Default: from the file name.
+        split : {"train", "val", "test"}, optional
+            Default: by the id and the seed of the project. It never changes afterwards.
+        labels : Volume, optional
+            (z, y, x) uint8 in the project's scheme, on the grid of the CT.
+        confirmed : iterable of str
+            Organs that a person vouches for in these labels, absent ones included.
+        copy : bool
+            Copy the CT into the project instead of referring to it.
+
+        Raises
+        ------
+        ProjectError
+            When the id is taken or the same CT is a case already.
+        FileError, GeometryError, SchemeError
+            When the CT or the labels cannot be used.
+        """
+        self._check_writable()
+        path = Path(path).resolve()
+        confirmed = tuple(confirmed)
+        case_id = self._new_id(path) if id is None else id
+        folder = self._case_folder(case_id)
+        if folder.exists():
+            raise ProjectError(f"There is a case '{case_id}' already.", "Give another id.")
+        volume = read_volume(path)
+        annotation = None if labels is None else self._imported(labels, confirmed)
+        if annotation is None and confirmed:
+            raise ProjectError(f"Case '{case_id}': organs were confirmed without labels.", "Give the labels.")
+        split = split or self.splits.split_of(case_id, labelled=labels is not None)
+        with atomic_folder(folder) as partial:
+            stored = self._stored_path(path)
+            if copy:
+                copied = _copy_image(path, volume, partial)
+                volume = read_volume(copied)  # what a conversion rounds is part of the digest
+                stored = f"cases/{case_id}/{copied.name}"
+            case = _case_of(case_id, stored, volume, split)
+            self._check_new(case)
+            if labels is not None and annotation is not None:
+                _check_grid(case, labels)
+                LabelPair(partial).write_first(labels, annotation)
+            write_text(partial / "case.json", case.to_json())
+        return case
+
+    def image_path(self, case_id: str) -> Path:
+        """Give the path of the CT."""
+        return self._folder / self.case(case_id).image
+
+    def image(self, case_id: str) -> Volume:
+        """Read the CT and check that it is the one that was added.
+
+        Raises
+        ------
+        FileError
+            When it is gone, unreadable or has changed.
+        """
+        case, path = self.case(case_id), self.image_path(case_id)
+        if not path.exists():
+            raise FileError(
+                f"The CT of case '{case_id}' is gone: {path}.",
+                "Put it back, connect the disk, or tell the project where it is now.",
+            )
+        volume = read_volume(path)
+        if volume.digest() != case.digest:
+            raise FileError(
+                f"The CT of case '{case_id}' has changed since it was added: {path}.",
+                "Its labels belong to the earlier one: put that back, or add this one as a new case.",
+            )
+        return volume
+
+    def relocate(self, case_id: str, path: Path | str) -> Case:
+        """Tell the project where the CT of a case is now; it must be the very same CT."""
+        self._check_writable()
+        path = Path(path).resolve()
+        case = self.case(case_id)
+        if read_volume(path).digest() != case.digest:
+            raise FileError(f"{path} is not the CT of case '{case_id}'.", "Choose the file that was moved.")
+        case = case.model_copy(update={"image": self._stored_path(path)})
+        write_text(self._case_folder(case_id) / "case.json", case.to_json())
+        return case
+
+    # Labels
+
+    def annotation(self, case_id: str) -> Annotation | None:
+        """Give what is known about the labels of a case, or None when there are none."""
+        return self._pair(case_id).annotation()
+
+    def labels(self, case_id: str) -> Volume | None:
+        """Read the labels of a case: (z, y, x) uint8 in the project's scheme, or None."""
+        return self._pair(case_id).labels()
+
+    def save_labels(self, case_id: str, labels: Volume, annotation: Annotation) -> None:
+        """Replace labels and annotation together; the former ones are kept in the case's history.
+
+        Raises
+        ------
+        GeometryError
+            When the labels are on another grid than the CT.
+        SchemeError
+            When they hold values or organs that the project's scheme does not know.
+        FileError
+            When the disk is full or read-only; the former labels are then untouched.
+        """
+        self._check_writable()
+        self._check_labels(labels, annotation)
+        _check_grid(self.case(case_id), labels)
+        self._pair(case_id).save(labels, annotation)
+
+    def label_history(self, case_id: str) -> tuple[Path, ...]:
+        """Give the folders of former labels, oldest first."""
+        return self._pair(case_id).history()
+
+    def target(self, case_id: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+        """Give what may be learnt from or scored on: only what a person vouches for.
+
+        Returns
+        -------
+        labels : array of uint8, (z, y, x)
+            Confirmed organs and 255; every other organ is 0 and must count as not annotated.
+        annotated : tuple of str
+            The confirmed organs in the order of the scheme.
+
+        Raises
+        ------
+        ProjectError
+            When no organ of the case is confirmed.
+        """
+        annotation, labels = self.annotation(case_id), self.labels(case_id)
+        confirmed = annotation.confirmed if annotation is not None else frozenset()
+        if labels is None or not confirmed:
+            raise ProjectError(f"No organ of case '{case_id}' is confirmed.", "Confirm what you checked.")
+        keep = np.zeros(256, np.uint8)
+        keep[UNKNOWN] = UNKNOWN
+        annotated = tuple(name for name in self.scheme.names if name in confirmed)
+        for name in annotated:
+            keep[self.scheme.value(name)] = self.scheme.value(name)
+        return keep[labels.array], annotated
+
+    def labelled_ids(self, split: Split = "train") -> tuple[str, ...]:
+        """Give the cases of a split with at least one confirmed organ."""
+        return tuple(case.id for case in self.cases if case.split == split and self._confirmed(case.id))
+
+    def unlabelled_ids(self, split: Split = "train") -> tuple[str, ...]:
+        """Give the cases of a split without a confirmed organ."""
+        return tuple(case.id for case in self.cases if case.split == split and not self._confirmed(case.id))
+
+    # Models, predictions, runs
+
+    @property
+    def current(self) -> str | None:
+        """Name of the bundle in use, or None for the starter."""
+        return self._file.current
+
+    def bundles(self) -> tuple[str, ...]:
+        """Give the names of the bundles, by name."""
+        folders = sorted((self._folder / "models").glob("*"))
+        return tuple(f.name for f in folders if is_bundle(f) and not f.name.startswith(PARTIAL))
+
+    def bundle_folder(self, name: str) -> Path:
+        """Give the folder of a bundle, whether it is there yet or not."""
+        return self._folder / "models" / _safe_name(name)
+
+    def promote(self, name: str) -> None:
+        """Put a sound bundle of the project in use.
+
+        Raises
+        ------
+        BundleError
+            When it is missing or damaged.
+        ProjectError
+            When it was made for other organs.
+        """
+        self._check_writable()
+        bundle = ModelBundle.read(self.bundle_folder(name))
+        strange = [organ for organ in bundle.manifest.organs if organ not in self.scheme.names]
+        if strange:
+            raise ProjectError(
+                f"Bundle '{name}' was made for organs that scheme '{self.scheme.name}' lacks: {strange[0]}."
+            )
+        self._store(self._file.promoted(name))
+
+    def roll_back(self) -> str | None:
+        """Put the model in use that was before the last promotion; give its name (None: the starter)."""
+        self._check_writable()
+        self._store(self._file.rolled_back())
+        return self.current
+
+    def prediction_folder(self, case_id: str, bundle: str) -> Path:
+        """Give the folder for what a bundle says about a case."""
+        return self._case_folder(case_id) / "predictions" / _safe_name(bundle)
+
+    def new_run(self, request: AnyRequest) -> RunFolder:
+        """Make a run folder for a request."""
+        return RunFolder.create(self._folder / "runs", request)
+
+    def runs(self) -> tuple[RunFolder, ...]:
+        """Give all runs, oldest first."""
+        found = sorted((self._folder / "runs").glob("*/request.json"))
+        return tuple(RunFolder(p.parent) for p in found if not p.parent.name.startswith(PARTIAL))
+
+    @property
+    def cache_folder(self) -> Path:
+        """Prepared arrays; safe to delete."""
+        return self._folder / "cache"
+
+    # Inner
+
+    def _case_folder(self, case_id: str) -> Path:
+        return self._folder / "cases" / _safe_name(case_id)
+
+    def _pair(self, case_id: str) -> LabelPair:
+        self.case(case_id)
+        return LabelPair(self._case_folder(case_id))
+
+    def _confirmed(self, case_id: str) -> frozenset[str]:
+        annotation = LabelPair(self._case_folder(case_id)).annotation()
+        return annotation.confirmed if annotation is not None else frozenset()
+
+    def _known_cases(self) -> str:
+        ids = [case.id for case in self.cases]
+        return (
+            f"It has: {', '.join(ids[:8])}{', ...' if len(ids) > 8 else ''}." if ids else "It has no cases."
+        )
+
+    def _new_id(self, path: Path) -> str:
+        base = id_from_path(path)
+        taken = {case.id for case in self.cases}
+        numbered = (f"{base}-{n}" for n in range(2, len(taken) + 3))
+        return base if base not in taken else next(name for name in numbered if name not in taken)
+
+    def _stored_path(self, path: Path) -> str:
+        inside = path.is_relative_to(self._folder)
+        return path.relative_to(self._folder).as_posix() if inside else str(path)
+
+    def _check_new(self, case: Case) -> None:
+        same = next((other.id for other in self.cases if other.digest == case.digest), None)
+        if same is not None:
+            raise ProjectError(
+                f"This is the same CT as case '{same}'.",
+                "One CT in two cases could be trained on and tested on; it was not added.",
+            )
+
+    def _imported(self, labels: Volume, confirmed: tuple[str, ...]) -> Annotation:
+        present = set(np.unique(labels.array).tolist())
+        states = dict.fromkeys(self.scheme.names, OrganState.UNTOUCHED)
+        states |= {n: OrganState.CORRECTED for n in self.scheme.names if self.scheme.value(n) in present}
+        states |= dict.fromkeys(confirmed, OrganState.CONFIRMED)
+        edit = Edit(author=current_author(), when=utc_now(), action="imported", organs=confirmed)
+        annotation = Annotation(scheme=self.scheme.name, organs=states, edits=(edit,))
+        self._check_labels(labels, annotation)
+        return annotation
+
+    def _check_labels(self, labels: Volume, annotation: Annotation) -> None:
+        if annotation.scheme != self.scheme.name:
+            raise SchemeError(f"The annotation is in scheme '{annotation.scheme}', not '{self.scheme.name}'.")
+        for name in annotation.organs:
+            self.scheme.value(name)
+        self.scheme.check(labels.array)
+
+    def _check_writable(self) -> None:
+        if self._lock is None:
+            raise ProjectError(
+                f"Project '{self.name}' is open for reading only.", "Open it for writing to change it."
+            )
+
+    def _store(self, file: ProjectFile) -> None:
+        write_text(self._folder / "project.json", file.to_json())
+        self._file = file
+
+    def _tidy(self, upgrades: tuple[str, ...]) -> None:
+        """Store an upgraded project.json, beside the old one; sweep what killed processes left."""
+        if upgrades:
+            old = read_text(self._folder / "project.json")
+            write_text(self._folder / f"project.before-schema-{self._file.schema_version}.json", old)
+            self._store(self._file)
+        sweep_partials(self._folder)
+        sweep_partials(self._folder / "cases")
+        for case in (self._folder / "cases").glob("*"):
+            LabelPair(case).sweep()
+            for predictions in (case / "predictions").glob("*"):
+                sweep_partials(predictions, older_than_s=_DAY_S)
+        for shared in ("models", "runs", "cache"):
+            sweep_partials(self._folder / shared, older_than_s=_DAY_S)
+
+
+def id_from_path(path: Path) -> str:
+    """Make a case id from a file name: without its endings and nnU-Net's channel number."""
+    stem = re.sub(r"(\.nii)?\.gz$|\.(nii|nrrd|mha|mhd|dcm)$", "", path.name, flags=re.IGNORECASE)
+    stem = re.sub(r"_0000$", "", stem)
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).lstrip("._-")[:56]
+    return plain or "case"
+
+
+def current_author() -> str:
+    """Give the name of the user of this computer."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no such user, as in a container
+        return "unknown"
+
+
+def _take_lock(folder: Path) -> FileLock:
+    lock = FileLock(folder / "project.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ProjectError(
+            f"{folder} is already open for writing {_holder(folder)}.",
+            "Close it there, or open it for reading only.",
+        ) from error
+    except OSError as error:
+        raise FileError(
+            f"{folder} cannot be opened for writing: {error.strerror or error}.",
+            "Check the rights of the folder, or open it for reading only.",
+        ) from error
+    try:
+        me = _Writer(pid=os.getpid(), host=socket.gethostname(), since=utc_now())
+        write_text(folder / "writer.json", me.to_json())
+    except FileError:
+        lock.release()
+        raise
+    return lock
+
+
+def _holder(folder: Path) -> str:
+    path = folder / "writer.json"
+    if not path.is_file():
+        return "by another process"
+    writer = _Writer.parse(read_text(path), str(path))
+    return f"by process {writer.pid} on {writer.host} since {writer.since}"
+
+
+def _safe_name(name: str) -> str:
+    if not re.fullmatch(BUNDLE_NAME, name):
+        raise ProjectError(
+            f"'{name}' cannot be a name here.", "Use up to 64 letters, digits, dots, dashes and underscores."
+        )
+    return name
+
+
+def _read_case(path: Path) -> Case:
+    return Case.parse(read_text(path), str(path))
+
+
+def _case_of(case_id: str, image: str, volume: Volume, split: Split) -> Case:
+    affine = tuple(tuple(float(v) for v in row) for row in volume.geometry.affine)
+    shape = volume.geometry.shape
+    return Case(id=case_id, image=image, digest=volume.digest(), shape=shape, affine=affine, split=split)
+
+
+def _check_grid(case: Case, labels: Volume) -> None:
+    if not labels.geometry.same_grid(case.geometry):
+        raise GeometryError(
+            f"The labels of case '{case.id}' are on another grid than the CT: "
+            f"{labels.geometry.shape} voxels of {_mm(labels.geometry.spacing_mm)} mm, "
+            f"the CT has {case.shape} of {_mm(case.geometry.spacing_mm)} mm.",
+            "Export the labels on the grid of the CT, with its position and orientation.",
+        )
+
+
+def _mm(spacing: tuple[float, float, float]) -> str:
+    return " x ".join(f"{step:.4g}" for step in spacing)
+
+
+def _copy_image(path: Path, volume: Volume, folder: Path) -> Path:
+    ending = next((e for e in _COPIED_AS_IS[::-1] if path.name.lower().endswith(e)), None)
+    if path.is_file() and ending is not None:
+        return Path(shutil.copyfile(path, folder / f"image{ending}"))
+    write_volume(folder / "image.nii.gz", volume)
+    return folder / "image.nii.gz"
