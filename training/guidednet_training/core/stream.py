@@ -63,6 +63,10 @@ class ImageStream:
             raise FileError(f"{self.path} has a header line of more than {longest} characters.", DAMAGED)
         return content
 
+    def rest(self, most: int) -> bytes:
+        """Give what follows as it is stored, at most `most` bytes."""
+        return self._file.read(most)
+
     def body(self, size: int) -> NDArray[np.uint8]:
         """Give the last `size` bytes of the file, after checking that it can and does hold just those.
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from .dicom import holds_dicom, is_dicom_file, read_dicom
 from .errors import FileError, GeometryError
 from .geometry import Geometry
 
@@ -124,19 +125,15 @@ def is_volume_path(path: Path | str) -> bool:
     """Whether a path looks like a volume: by its name, or as a folder or file of DICOM."""
     path = Path(path)
     if path.is_dir():
-        from .dicom import holds_dicom
-
         return holds_dicom(path)
-    if path.name.lower().endswith(SUFFIXES):
-        return True
-    return _is_dicom(path)
+    return path.name.lower().endswith(SUFFIXES) or is_dicom_file(path)
 
 
 def _read(path: Path) -> tuple[NDArray[Any], Geometry, Any]:
     name = path.name.lower()
-    if path.exists() and (path.is_dir() or name.endswith(".dcm") or _is_dicom(path)):
-        from .dicom import read_dicom
-
+    if not path.exists():
+        raise FileError(f"There is no file {path}.", "Check the path.")
+    if path.is_dir() or name.endswith(".dcm") or is_dicom_file(path):
         return *read_dicom(path), None
     if name.endswith((".nii", ".nii.gz")):
         from .nifti import read_nifti
@@ -150,19 +147,9 @@ def _read(path: Path) -> tuple[NDArray[Any], Geometry, Any]:
         from .metaimage import read_metaimage
 
         return *read_metaimage(path), None
-    if not path.exists():
-        raise FileError(f"There is no file {path}.", "Check the path.")
     raise FileError(
         f"{path} is of no known type.", f"These are read: {', '.join(SUFFIXES)} and folders of DICOM slices."
     )
-
-
-def _is_dicom(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return bool(file.read(132)[128:] == b"DICM")
-    except OSError:
-        return False
 
 
 def _as_kind(array: NDArray[Any], kind: Kind, origin: str) -> NDArray[Any]:
