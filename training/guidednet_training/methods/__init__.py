@@ -5,11 +5,13 @@ from __future__ import annotations
 from ..core.errors import SpecError
 from .base import Clock, Losses, Method, MethodContext, Needs, Settings
 from .cps import CPS
+from .guidednet import GuidedNet
 from .supervised import Supervised
 
 METHODS: dict[str, type[Method]] = {
     "supervised": Supervised,
     "cps": CPS,
+    "guidednet": GuidedNet,
 }
 
 
