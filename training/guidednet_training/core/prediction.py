@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from .errors import FileError
@@ -87,7 +88,7 @@ def read_record(folder: Path) -> PredictionRecord | None:
 
 
 def read_prediction(folder: Path) -> tuple[Volume, dict[str, Volume], PredictionRecord]:
-    """Read labels, maps and record of a finished prediction.
+    """Read labels, maps (uint8, in 255ths) and record of a finished prediction.
 
     Raises
     ------
@@ -98,9 +99,17 @@ def read_prediction(folder: Path) -> tuple[Volume, dict[str, Volume], Prediction
     if record is None:
         raise FileError(f"There is no finished prediction in {folder}.", "Segment the case first.")
     labels = read_volume(folder / LABELS, kind="labels")
-    maps = {name: read_volume(map_path(folder, name), kind="confidence") for name in record.maps}
+    maps = {name: _in_bytes(read_volume(map_path(folder, name), kind="confidence")) for name in record.maps}
     for name, volume in maps.items():
         if not volume.geometry.same_grid(labels.geometry):
-            raise FileError(f"The map '{name}' in {folder} is not on the grid of its labels.",
-                            "Segment the case again.")
+            raise FileError(
+                f"The map '{name}' in {folder} is not on the grid of its labels.", "Segment the case again."
+            )
     return labels, maps, record
+
+
+def _in_bytes(volume: Volume) -> Volume:
+    """Keep a map as it is stored: four float maps of a large CT would fill the memory."""
+    if volume.array.dtype == np.uint8:
+        return volume
+    return volume.like(np.rint(volume.array * 255.0).astype(np.uint8), "confidence")
