@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import interpolate
+
 from guidednet_training.inference import restore
 from guidednet_training.inference.restore import Axis, Restorer
-from torch.nn.functional import interpolate
 
 
 def naive(scores, shape):
@@ -19,7 +22,7 @@ def run(scores, shape, cuts=(), maps=None):
     targets = {name: np.full(shape, np.nan, np.float32) for name in maps or {}}
     restorer = Restorer(tuple(scores.shape[1:]), labels, targets)
     edges = [0, *cuts, scores.shape[1]]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         restorer.add(low, scores[:, low:high], {n: m[low:high] for n, m in (maps or {}).items()})
     assert restorer.complete
     return labels, targets

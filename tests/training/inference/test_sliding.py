@@ -5,14 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from monai.inferers import SlidingWindowInferer
+
 from guidednet_training.core.spec import NetSpec
 from guidednet_training.inference.sliding import Stopped, Windows, predict_maps, segment, window_starts
 from guidednet_training.nets import build_net
-from monai.inferers import SlidingWindowInferer
-
-
-def stack(slabs, name):
-    return torch.cat([slab.maps[name].clone() for slab in slabs], 1)
 
 
 def ramp(shape):
@@ -47,7 +44,9 @@ def test_the_papers_example_takes_45_windows():
 def test_a_linear_function_comes_back(shape, weighting, overlap):
     image = ramp(shape)
     slabs = predict_maps(
-        image, lambda x: {"same": x, "pair": torch.cat([x, -2 * x], 1)}, Windows((8, 12, 10), overlap, weighting)
+        image,
+        lambda x: {"same": x, "pair": torch.cat([x, -2 * x], 1)},
+        Windows((8, 12, 10), overlap, weighting),
     )
     planes, same, pair = 0, [], []
     for slab in slabs:
@@ -63,14 +62,14 @@ def test_a_linear_function_comes_back(shape, weighting, overlap):
 def test_every_voxel_is_weighted_by_its_windows():
     """Two windows over 12 planes: where both see a plane, their answers are averaged."""
     answers = iter([1.0, 3.0])
-    slabs = list(
+    slabs = [
         s.maps["p"].clone()
         for s in predict_maps(
             np.zeros((12, 8, 8), np.float32),
             lambda x: {"p": torch.full_like(x, next(answers))},
             Windows((8, 8, 8)),
         )
-    )
+    ]
     profile = torch.cat(slabs, 1)[0, :, 0, 0]
     assert profile.tolist() == [1] * 4 + [2] * 4 + [3] * 4
 

@@ -66,8 +66,8 @@ class Restorer:
         Grid of the slabs.
     labels : (Dt, Ht, Wt) uint8 array or view
         Written to; a flipped or permuted view writes straight to another orientation.
-    maps : dict of str to float16 or float32 arrays or views like `labels`
-        Maps that are interpolated linearly.
+    maps : dict of str to arrays or views like `labels`
+        Maps in [0, 1] that are interpolated linearly; float, or uint8 that holds 255ths.
     device : torch device
         Where the slabs live.
     """
@@ -126,7 +126,10 @@ class Restorer:
             axes = [self.axes[0].part(planes, first), *self.axes[1:]]
             self.labels[planes] = upsample_labels(scores, top, axes).cpu().numpy()
             for name, target in self.maps.items():
-                target[planes] = upsample(maps[name], axes).cpu().numpy()
+                values = upsample(maps[name], axes)
+                if target.dtype == np.uint8:
+                    values = (values * 255).round_()
+                target[planes] = values.cpu().numpy()
         self._next_target = ready
 
 

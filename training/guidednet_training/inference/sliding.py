@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import Literal
 
@@ -22,7 +24,7 @@ Progress = Callable[[int, int], None]  # windows done, windows in all
 ShouldStop = Callable[[], bool]
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: the caller asked for it
+class Stopped(Exception):
     """The caller's `should_stop` said so between two windows; nothing was finished."""
 
 
@@ -48,6 +50,12 @@ class Windows:
     def of(cls, patch: PatchSpec) -> Windows:
         """Give the windows of a patch specification."""
         return cls(patch.window, patch.overlap)
+
+    def smaller(self, least: int) -> Windows:
+        """Give windows of half the height and width, in multiples of 16, at least `least` a side."""
+        depth, height, width = self.size
+        low, wide = (min(n, max(least, n // 2 // 16 * 16)) for n in (height, width))
+        return replace(self, size=(depth, low, wide))
 
     def layout(self, shape: Shape) -> Layout:
         """Lay the windows over an image of this shape."""
@@ -86,24 +94,29 @@ class Layout:
         z, y, x = (slice(c, c + p) for c, p in zip(corner, self.windows.size, strict=True))
         return z, y, x
 
-    def shares(self, device: torch.device | str = "cpu") -> list[dict[int, Tensor]]:
-        """Give, per axis and window start, the window's share of each voxel.
+    def corners(self) -> Iterator[Shape]:
+        """Give where each window starts, z slowest."""
+        yield from product(*self.starts)
 
-        Shares of all windows that cover a voxel add up to 1, so that what is
-        accumulated needs no division. The share of a window is the outer product of
-        its three axes.
+    def share(self, corner: Shape) -> Tensor:
+        """Give a window's share of each of its voxels, (d, h, w) float32.
+
+        The shares of all windows that cover a voxel add up to 1, so that what is
+        accumulated needs no division.
         """
-        sides = zip(self.padded, self.windows.size, self.starts, strict=True)
-        return [self._axis_shares(n, p, starts, device) for n, p, starts in sides]
+        z, y, x = (self._axis_shares[axis][start] for axis, start in enumerate(corner))
+        return z[:, None, None] * y[:, None] * x
 
-    def _axis_shares(
-        self, n: int, p: int, starts: tuple[int, ...], device: torch.device | str
-    ) -> dict[int, Tensor]:
-        profile = _profile(p, self.windows.weighting)
-        total = torch.zeros(n, dtype=torch.float64)
-        for start in starts:
-            total[start : start + p] += profile
-        return {s: (profile / total[s : s + p]).to(device, torch.float32) for s in starts}
+    @cached_property
+    def _axis_shares(self) -> list[dict[int, Tensor]]:
+        result = []
+        for n, p, starts in zip(self.padded, self.windows.size, self.starts, strict=True):
+            profile = _profile(p, self.windows.weighting)
+            total = torch.zeros(n, dtype=torch.float64)
+            for start in starts:
+                total[start : start + p] += profile
+            result.append({start: (profile / total[start : start + p]).float() for start in starts})
+        return result
 
 
 @dataclass(frozen=True)
@@ -120,6 +133,11 @@ class Slab:
 
     start: int
     maps: Maps
+
+    @property
+    def planes(self) -> slice:
+        """The planes of the image that it holds."""
+        return slice(self.start, self.start + next(iter(self.maps.values())).shape[1])
 
 
 def window_starts(n: int, window: int, stride: int) -> tuple[int, ...]:
@@ -165,18 +183,15 @@ def predict_maps(
     layout = windows.layout(_shape_of(source))
     source = layout.pad(source.float())
     roll = _Rolling(layout, device)
-    done = 0
-    for z in layout.starts[0]:
-        yield from roll.advance_to(z)
-        for y, x in product(layout.starts[1], layout.starts[2]):
-            if should_stop is not None and should_stop():
-                raise Stopped
-            with torch.inference_mode():
-                maps = answer(source[layout.at((z, y, x))].to(device)[None, None])
-            roll.add(maps, (z, y, x))
-            done += 1
-            if progress is not None:
-                progress(done, layout.count)
+    for done, corner in enumerate(layout.corners(), start=1):
+        yield from roll.advance_to(corner[0])
+        if should_stop is not None and should_stop():
+            raise Stopped
+        with torch.inference_mode():
+            maps = answer(source[layout.at(corner)].to(device)[None, None])
+        roll.add(maps, corner)
+        if progress is not None:
+            progress(done, layout.count)
     yield from roll.advance_to(layout.padded[0])
 
 
@@ -193,18 +208,28 @@ def segment(
     The network is put into evaluation mode for it and back into its mode after.
     """
     labels = np.zeros(image.shape, np.uint8)
-    training = net.training
-    net.eval()
-    try:
-        slabs = predict_maps(
-            image, lambda x: {"p": net(x).logits.softmax(1)}, windows, device=device, should_stop=should_stop
-        )
-        for slab in slabs:
-            found = slab.maps["p"].max(0).indices  # max is about 5 times faster than argmax on a CPU
-            labels[slab.start : slab.start + found.shape[0]] = found.to("cpu", torch.uint8).numpy()
-    finally:
-        net.train(training)
+
+    def answer(window: Tensor) -> Maps:
+        return {"probability": net(window).logits.float().softmax(1)}
+
+    with evaluating([net]):
+        for slab in predict_maps(image, answer, windows, device=device, should_stop=should_stop):
+            found = slab.maps["probability"].max(0).indices  # max: about 5 times faster than argmax on a CPU
+            labels[slab.planes] = found.to("cpu", torch.uint8).numpy()
     return labels
+
+
+@contextmanager
+def evaluating(networks: Iterable[SegNet]) -> Iterator[None]:
+    """Put networks into evaluation mode, and each back into its own mode after."""
+    modes = [(net, net.training) for net in networks]
+    try:
+        for net, _ in modes:
+            net.eval()
+        yield
+    finally:
+        for net, training in modes:
+            net.train(training)
 
 
 class _Rolling:
@@ -212,14 +237,12 @@ class _Rolling:
 
     def __init__(self, layout: Layout, device: torch.device | str) -> None:
         self.layout, self.device = layout, device
-        self.shares = layout.shares(device)
         self.first = 0  # padded plane at index 0 of the buffers
         self.maps: Maps = {}
 
     def add(self, maps: Maps, corner: Shape) -> None:
         """Accumulate a window's maps."""
-        z, y, x = (self.shares[axis][start] for axis, start in enumerate(corner))
-        share = z[:, None, None] * y[:, None] * x
+        share = self.layout.share(corner).to(self.device)
         _, rows, columns = self.layout.at(corner)
         for name, values in maps.items():
             if name not in self.maps:

@@ -1,0 +1,358 @@
+"""After every training: class banks from the labelled cases, and how far their confidence can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+from ..core.labels import UNKNOWN
+from ..data.store import PreparedCase
+from ..functional.class_bank import ClassBank
+from ..functional.mixture import VARIANCE_CEILING, MixtureOptions, trusted_label, voxel_rows
+from ..nets import SegNet
+from .confidence import Reader, read_posterior
+from .sliding import Layout, Maps, Progress, ShouldStop, Stopped, Windows, evaluating, predict_maps
+
+CHUNK = 1 << 17  # voxels per one-hot product in float64
+BINS = 10  # of a reliability curve
+SAMPLE = 2000  # voxels per shown class and slab kept for the curves; each stands for its share
+TEMPERATURES = (0.2, 10.0)  # bounds of the search; beyond, a bank is not miscalibrated but wrong
+
+
+def fit_banks(
+    networks: Mapping[str, SegNet],
+    cases: Sequence[PreparedCase],
+    windows: Windows,
+    options: MixtureOptions | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> dict[str, ClassBank]:
+    """Take each network's class statistics from labelled cases, as inference will see them.
+
+    Evaluation mode and windows of the inference size: instance normalisation makes features
+    depend on the window. The windows cover each case with the least overlap, and a voxel
+    seen by several counts once. Sums are float64; moments are not weighted by probabilities, so that a voxel
+    spread like its class has d^2 / variance = 1 on average.
+
+    Parameters
+    ----------
+    networks : mapping of str to SegNet
+        Put into evaluation mode, and back after.
+    cases : sequence of PreparedCase
+        Training cases with labels. Voxels labelled 255 are left out; class k is taken only from cases
+        that annotate it, and background only where it is not held for an organ the case does not annotate.
+    windows : Windows
+        As in inference.
+    options : MixtureOptions, optional
+        Covariance and floor of the variance; travels with the banks.
+
+    Returns
+    -------
+    dict of str to ClassBank
+        Classes without a voxel in any case have `seen` False.
+
+    Raises
+    ------
+    Stopped
+        When `should_stop` says so between two windows.
+    """
+    if not cases:
+        raise ValueError("class banks need at least one labelled case")
+    layouts = [Windows(windows.size, 0.0).layout(_shape(case)) for case in cases]
+    sums = {name: _Moments(len(cases[0].annotated), net.feature_channels) for name, net in networks.items()}
+    tick = _Ticks(sum(layout.count for layout in layouts), progress, should_stop)
+    with evaluating(networks.values()):
+        for case, layout in zip(cases, layouts, strict=True):
+            for window in _labelled_windows(case, layout):
+                tick.before()
+                _add_window(networks, sums, window, case, device)
+                tick.after()
+    return {name: moments.bank(options or MixtureOptions()) for name, moments in sums.items()}
+
+
+def calibrate(
+    networks: Mapping[str, SegNet],
+    banks: Mapping[str, ClassBank],
+    cases: Sequence[PreparedCase],
+    organs: Sequence[str],
+    windows: Windows,
+    *,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> dict[str, Any]:
+    """Compare confidence with truth on validation cases, and fit the temperature.
+
+    The temperature makes the binary cross-entropy of "P(shown label) against: the label is
+    right" smallest, every shown class counting the same. A class shown in a case that does not annotate it is
+    left out; so are voxels labelled 255.
+
+    Parameters
+    ----------
+    cases : sequence of PreparedCase
+        Validation cases, never trained on.
+    organs : sequence of str
+        Names of classes 1 to K - 1.
+
+    Returns
+    -------
+    dict
+        JSON-able, for the manifest: `kind`, `cases`, `temperature`, `ece` (mean over organs),
+        `unavailable` (organs without class statistics) and `organs`: for each shown one, "background"
+        included, `voxels`, `ece`, `ece_before` (without temperature) and `curve`, a list of (mean
+        confidence, accuracy, share of the voxels) of the bins that hold any. Where nothing can be
+        compared, kind, cases and unavailable only.
+    """
+    reader = Reader(networks, banks, ("confidence",))
+    names = ("background", *organs)
+    available = [True] * len(names) if reader.available is None else reader.available.tolist()
+    result: dict[str, Any] = {
+        "kind": reader.kind,
+        "cases": [case.id for case in cases],
+        "unavailable": [name for name, known in zip(names, available, strict=True) if not known],
+    }
+    sample = _Sample(available)
+    counts = [windows.layout(_shape(case)).count for case in cases]
+    tick = _Ticks(sum(counts), progress, should_stop)
+    with evaluating(networks.values()):
+        for case in cases:
+            truth = torch.from_numpy(_checked_label(case))
+            for slab in predict_maps(
+                np.asarray(case.image, np.float32), reader, windows,
+                device=device, progress=tick.after, should_stop=should_stop,
+            ):  # fmt: skip
+                sample.add(slab.maps, truth[slab.planes], case.annotated)
+    return result if sample.empty else result | sample.joined().report(names)
+
+
+@dataclass
+class _Moments:
+    """Float64 sums of one network's features per class."""
+
+    n_classes: int
+    channels: int
+    weight: Tensor = field(init=False)
+    first: Tensor = field(init=False)
+    second: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.weight = torch.zeros(self.n_classes, dtype=torch.float64)
+        self.first = torch.zeros(self.n_classes, self.channels, dtype=torch.float64)
+        self.second = torch.zeros(self.n_classes, self.channels, dtype=torch.float64)
+
+    def add(self, rows: Tensor, label: Tensor, share: Tensor) -> None:
+        """Add voxels: rows (V, C), label (V,), share (V,)."""
+        classes = torch.arange(self.n_classes, device=label.device)
+        parts = (tensor.split(CHUNK) for tensor in (rows, label, share))
+        for part, index, weight in zip(*parts, strict=True):
+            owner = (index[:, None] == classes).double().mul_(weight[:, None].double()).T
+            part = part.double()
+            self.weight += owner.sum(1).cpu()
+            self.first += (owner @ part).cpu()
+            self.second += (owner @ part.square()).cpu()
+
+    def bank(self, options: MixtureOptions) -> ClassBank:
+        """Turn the sums into means and variances."""
+        seen = self.weight > 0.5  # of a voxel: shares add up to whole voxels but for rounding
+        weight = self.weight.clamp_min(1e-9)[:, None]
+        mean = self.first / weight
+        variance = (self.second - 2 * mean * self.first + mean.square() * self.weight[:, None]) / weight
+        if options.covariance == "isotropic":
+            variance = variance.mean(1)
+        variance = variance.clamp(options.variance_floor, VARIANCE_CEILING)
+        wide = seen[:, None] if variance.ndim == 2 else seen
+        return ClassBank.from_tensors(
+            {
+                "mean": torch.where(seen[:, None], mean, 0.0).float().numpy(),
+                "variance": torch.where(wide, variance, 1.0).float().numpy(),
+                "count": self.weight.round().long().numpy(),
+                "seen": seen.numpy(),
+            },
+            options,
+        ).eval()
+
+
+@dataclass
+class _Sample:
+    """Sampled validation voxels: their posteriors, shown labels, whether right, and what they stand for."""
+
+    available: list[bool]
+    posterior: list[Tensor] = field(default_factory=list)  # (n, K)
+    shown: list[Tensor] = field(default_factory=list)
+    right: list[Tensor] = field(default_factory=list)
+    weight: list[Tensor] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        return not self.shown
+
+    def add(self, maps: Maps, truth: Tensor, annotated: NDArray[np.bool_]) -> None:
+        """Draw from a slab's planes: at most SAMPLE voxels of every class shown and known."""
+        shown = maps["probability"].max(0).indices.flatten().cpu()
+        posterior = maps.get("posterior", maps["probability"]).flatten(1)
+        truth = truth.flatten()
+        generator = torch.Generator().manual_seed(0)
+        for value, known in enumerate(self.available):
+            index = ((shown == value) & (truth != UNKNOWN)).nonzero()[:, 0]
+            if not (known and annotated[value] and len(index)):
+                continue
+            drawn = index[torch.randperm(len(index), generator=generator)[:SAMPLE]]
+            self.posterior.append(posterior[:, drawn.to(posterior.device)].T.cpu())
+            self.shown.append(shown[drawn])
+            self.right.append(truth[drawn] == value)
+            self.weight.append(torch.full((len(drawn),), len(index) / len(drawn), dtype=torch.float64))
+
+    def joined(self) -> _Voxels:
+        parts = (self.posterior, self.shown, self.right, self.weight)
+        return _Voxels(*(torch.cat(part) for part in parts))
+
+
+@dataclass(frozen=True)
+class _Voxels:
+    posterior: Tensor
+    shown: Tensor
+    right: Tensor
+    weight: Tensor
+
+    def report(self, names: Sequence[str]) -> dict[str, Any]:
+        """Fit the temperature and describe every class that is shown."""
+        temperature = self._temperature()
+        before, after = self._confidence(1.0), self._confidence(temperature)
+        organs: dict[str, Any] = {}
+        for value in self.shown.unique().tolist():
+            mask = self.shown == value
+            right, weight = self.right[mask], self.weight[mask]
+            curve, ece = reliability(after[mask], right, weight)
+            organs[names[value]] = {
+                "voxels": round(float(weight.sum())),
+                "ece": ece,
+                "ece_before": reliability(before[mask], right, weight)[1],
+                "curve": curve,
+            }
+        errors = [entry["ece"] for name, entry in organs.items() if name != "background"]
+        return {
+            "temperature": temperature,
+            "ece": float(np.mean(errors)) if errors else None,
+            "organs": organs,
+        }
+
+    def _confidence(self, temperature: float) -> Tensor:
+        return read_posterior(self.posterior.T, self.shown, temperature)[0]
+
+    def _temperature(self) -> float:
+        share = self.weight / torch.bincount(self.shown, self.weight)[self.shown]
+        right = self.right.double()
+
+        def loss(log_temperature: float) -> float:
+            c = self._confidence(float(np.exp(log_temperature))).double().clamp(1e-6, 1 - 1e-6)
+            return float(-(share * (right * c.log() + (1 - right) * (1 - c).log())).sum())
+
+        found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
+        best = float(np.exp(found.x))
+        return best if loss(float(found.x)) < loss(0.0) else 1.0
+
+
+def reliability(
+    confidence: Tensor, right: Tensor, weight: Tensor, bins: int = BINS
+) -> tuple[list[tuple[float, float, float]], float]:
+    """Compare confidence with accuracy in equal bins of confidence.
+
+    Parameters
+    ----------
+    confidence : (n,) in [0, 1]
+    right : (n,) bool
+    weight : (n,)
+        How many voxels each stands for.
+
+    Returns
+    -------
+    curve : list of (mean confidence, accuracy, share)
+        Of the bins that hold any voxel.
+    ece : float
+        Expected calibration error: the mean of |accuracy - confidence| over voxels, by bins.
+    """
+    index = (confidence * bins).long().clamp(0, bins - 1)
+    weight = weight.double()
+    mass = torch.bincount(index, weight, minlength=bins)
+    mean = torch.bincount(index, weight * confidence.double(), minlength=bins) / mass
+    accuracy = torch.bincount(index, weight * right.double(), minlength=bins) / mass
+    share = mass / mass.sum()
+    held = (mass > 0).nonzero()[:, 0].tolist()
+    curve = [(float(mean[i]), float(accuracy[i]), float(share[i])) for i in held]
+    return curve, sum(s * abs(a - c) for c, a, s in curve)
+
+
+class _Window(NamedTuple):
+    """A window of a labelled case: image, label (int64, 255 in the padding), share of each voxel."""
+
+    image: Tensor
+    label: Tensor
+    share: Tensor
+
+
+def _labelled_windows(case: PreparedCase, layout: Layout) -> Iterator[_Window]:
+    image = layout.pad(torch.from_numpy(np.array(case.image, np.float32)))
+    label = layout.pad(torch.from_numpy(_checked_label(case)), UNKNOWN)
+    for corner in layout.corners():
+        at = layout.at(corner)
+        yield _Window(image[at], label[at], layout.share(corner))
+
+
+def _add_window(
+    networks: Mapping[str, SegNet],
+    sums: Mapping[str, _Moments],
+    window: _Window,
+    case: PreparedCase,
+    device: torch.device | str,
+) -> None:
+    image, label, share = (tensor.to(device) for tensor in window)
+    if not bool((label < UNKNOWN).any()):
+        return
+    annotated = torch.from_numpy(np.array(case.annotated))[None].to(device)
+    for name, net in networks.items():
+        with torch.inference_mode():
+            output = net(image[None, None])
+            trusted = trusted_label(label[None], output.logits, annotated).flatten()
+            sums[name].add(voxel_rows(output.features)[0], trusted, share.flatten())
+
+
+@dataclass
+class _Ticks:
+    """Counts windows over several cases for `progress`, and asks `should_stop` before each."""
+
+    total: int
+    progress: Progress | None
+    should_stop: ShouldStop | None
+    done: int = 0
+
+    def before(self) -> None:
+        if self.should_stop is not None and self.should_stop():
+            raise Stopped
+
+    def after(self, *_: int) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+def _checked_label(case: PreparedCase) -> NDArray[np.int64]:
+    """Give the label with values of organs the case does not annotate as unknown."""
+    if case.label is None:
+        raise ValueError(f"case '{case.id}' has no labels")
+    table = np.full(256, UNKNOWN, np.int64)
+    table[: len(case.annotated)] = np.where(case.annotated, np.arange(len(case.annotated)), UNKNOWN)
+    return table[np.asarray(case.label)]
+
+
+def _shape(case: PreparedCase) -> tuple[int, int, int]:
+    d, h, w = case.image.shape
+    return d, h, w

@@ -1,0 +1,165 @@
+"""How sure a prediction is: the class mixture's view of every voxel, its ambiguity and its usualness."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from ..functional.class_bank import ClassBank
+from ..nets import Output, SegNet
+from .sliding import Maps
+
+CHUNK_VOXELS = 1 << 18  # voxels given to a bank at once: bounds its (V, C) and (V, K) intermediates
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads labels and confidence maps from networks and their class banks.
+
+    Calling it on a window gives what is blended over windows; `finish` turns blended
+    planes into labels and maps. All maps lie in [0, 1]:
+
+    - confidence: P(shown label | features) under the class mixture, mean over networks
+      ("agreement"): low where the feature model contradicts the label;
+    - entropy: 1 - H(P) / ln K over the K classes with statistics: low where known classes compete;
+    - typicality: exp(-max(0, d^2 / variance - 1) / 2) to the window's own label, mean over
+      networks: low for voxels far from everything the networks were taught;
+    - disagreement: total variation between the two networks' softmaxes: 0 the same, 1 opposed.
+      The only map where *high* asks for a look.
+
+    Parameters
+    ----------
+    networks : mapping of str to SegNet
+        Their softmaxes are averaged.
+    banks : mapping of str to ClassBank
+        One for each network, or none: then the softmax stands in for the mixture's posterior.
+    wanted : tuple of str
+        Names of maps.
+    temperature : float
+        P is sharpened (< 1) or softened (> 1) to P^(1/T), normalised; fitted on validation cases.
+    """
+
+    networks: Mapping[str, SegNet]
+    banks: Mapping[str, ClassBank]
+    wanted: tuple[str, ...] = ()
+    temperature: float = 1.0
+
+    @property
+    def kind(self) -> str:
+        """What the confidence is: "cgmm_posterior" or "softmax"."""
+        return "cgmm_posterior" if self.banks else "softmax"
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The wanted maps that these networks and banks can give."""
+        lacking = set() if self.banks else {"typicality"}
+        lacking |= set() if len(self.networks) > 1 else {"disagreement"}
+        return tuple(name for name in self.wanted if name not in lacking)
+
+    @cached_property
+    def available(self) -> Tensor | None:
+        """(K,) bool on the CPU: classes that every bank has statistics of; None without banks."""
+        seen = [bank.seen.cpu() for bank in self.banks.values()]
+        return torch.stack(seen).all(0) if seen else None
+
+    def __call__(self, window: Tensor) -> Maps:
+        """Give the maps to blend for a window (1, 1, d, h, w)."""
+        outputs = {name: net(window) for name, net in self.networks.items()}
+        softmaxes = [output.logits.float().softmax(1) for output in outputs.values()]
+        maps = {"probability": _mean(softmaxes)}
+        if self.banks and {"confidence", "entropy"} & set(self.wanted):
+            maps["posterior"] = _mean([self._posterior(name, outputs[name]) for name in self.banks])
+        if "typicality" in self.offered:
+            label = maps["probability"].max(1).indices
+            maps["typicality"] = _mean([self._typicality(n, outputs[n], label) for n in self.banks])
+        if "disagreement" in self.offered:
+            pairs = list(combinations(softmaxes, 2))
+            maps["disagreement"] = _mean([(a - b).abs_().sum(1, keepdim=True) / 2 for a, b in pairs])
+        return maps
+
+    def finish(self, maps: Maps) -> tuple[Tensor, Maps]:
+        """Turn blended planes into labels and maps.
+
+        Parameters
+        ----------
+        maps : dict of str to (C, d, H, W)
+            As blended from what calling the reader gave.
+
+        Returns
+        -------
+        labels : (d, H, W) int64
+        maps : dict of str to (d, H, W)
+            Those offered, in [0, 1]. Confidence is 0 where the label has no statistics.
+        """
+        labels = maps["probability"].max(0).indices
+        found: Maps = {name: maps[name][0] for name in ("typicality", "disagreement") if name in self.offered}
+        if {"confidence", "entropy"} & set(self.wanted):
+            posterior = maps.get("posterior", maps["probability"])
+            found["confidence"], found["entropy"] = read_posterior(
+                posterior, labels, self.temperature, self._n_available(posterior)
+            )
+        return labels, {name: found[name].clamp(0, 1) for name in self.offered}
+
+    def _n_available(self, posterior: Tensor) -> int:
+        return posterior.shape[0] if self.available is None else int(self.available.sum())
+
+    def _posterior(self, name: str, output: Output) -> Tensor:
+        bank = self.banks[name]
+        return _by_planes(output.features, lambda part, _: bank.log_posterior(part).exp_())
+
+    def _typicality(self, name: str, output: Output, label: Tensor) -> Tensor:
+        bank = self.banks[name]
+        return _by_planes(output.features, lambda part, at: bank.typicality(part, label[:, at])[:, None])
+
+
+def read_posterior(
+    posterior: Tensor, labels: Tensor, temperature: float = 1.0, n_available: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Give the share of the shown label and the certainty, class by class (no K-channel copies).
+
+    Parameters
+    ----------
+    posterior : (K, ...) float32
+        Rows over K add up to 1; P^(1/T) normalised is what is read.
+    labels : (...) int64
+        The shown label.
+    temperature : float
+        T.
+    n_available : int, optional
+        Classes among which P is divided; K if not given.
+
+    Returns
+    -------
+    agreement, certainty : (...) float32
+        P(label), and 1 - H(P) / ln n_available (1 when only one class is available).
+    """
+    power = 1.0 / temperature
+    total, weighted = torch.zeros_like(posterior[0]), torch.zeros_like(posterior[0])
+    for values in posterior:
+        tempered = values if power == 1.0 else values.pow(power)
+        total += tempered
+        weighted += torch.xlogy(tempered, tempered)
+    total.clamp_min_(torch.finfo(total.dtype).tiny)
+    shown = posterior.gather(0, labels[None])[0]
+    agreement = (shown if power == 1.0 else shown.pow(power)) / total
+    entropy = total.log() - weighted / total
+    n_available = posterior.shape[0] if n_available is None else n_available
+    return agreement, 1 - entropy / math.log(n_available) if n_available > 1 else torch.ones_like(entropy)
+
+
+def _by_planes(features: Tensor, read: Callable[[Tensor, slice], Tensor]) -> Tensor:
+    """Apply `read` to some planes of (1, C, d, h, w) at a time and join the results."""
+    depth, height, width = features.shape[2:]
+    step = max(1, CHUNK_VOXELS // (height * width))
+    parts = (slice(z, z + step) for z in range(0, depth, step))
+    return torch.cat([read(features[:, :, part].float(), part) for part in parts], 2)
+
+
+def _mean(maps: list[Tensor]) -> Tensor:
+    return maps[0] if len(maps) == 1 else torch.stack(maps).mean(0)
