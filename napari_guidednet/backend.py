@@ -1,0 +1,196 @@
+"""The door to the training package: the only importer of `guidednet_training`, and a light one (no torch)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from typing import Any
+
+from guidednet_training.core.importing import ImportPlan, apply_import, plan_import
+
+from guidednet_training import __version__ as VERSION
+from guidednet_training.core import events, promotion, triage
+from guidednet_training.core.bug_report import bug_report, save_bug_report
+from guidednet_training.core.bundle import BundleManifest, ModelBundle, resolve_bundle, starter_bundle
+from guidednet_training.core.case import Annotation, Case, Edit, OrganState, Split
+from guidednet_training.core.errors import (
+    BundleError,
+    FileError,
+    GeometryError,
+    GuidedNetError,
+    ProjectError,
+    SchemeError,
+    SpecError,
+)
+from guidednet_training.core.exporting import export_nifti, export_nnunet
+from guidednet_training.core.geometry import DISPLAY, Geometry, Reorient
+from guidednet_training.core.labels import (
+    AMOS_15,
+    FLARE_13,
+    SCHEMES,
+    UNKNOWN,
+    LabelScheme,
+    Organ,
+    canonical_name,
+    scheme_named,
+)
+from guidednet_training.core.phantom import make_phantom
+from guidednet_training.core.prediction import (
+    RECORD,
+    OrganMeasure,
+    PredictionRecord,
+    read_prediction,
+    read_record,
+    write_prediction,
+)
+from guidednet_training.core.project import Project, current_author
+from guidednet_training.core.recipes import fresh_spec, retrain_spec
+from guidednet_training.core.request import AnyRequest, EvaluateRequest, PredictRequest, TrainRequest
+from guidednet_training.core.run import EventTail, RunFolder, RunState, run_state, spawn
+from guidednet_training.core.scores import OrganFigures, ScoreSheet, read_scores
+from guidednet_training.core.spec import NetSpec, OptimSpec, PatchSpec, PreprocessSpec, TrainSpec
+from guidednet_training.core.volume import (
+    SUFFIXES,
+    WRITTEN,
+    Volume,
+    is_volume_path,
+    read_volume,
+    write_volume,
+)
+
+__all__ = [
+    "has_starter",
+    "AMOS_15",
+    "DISPLAY",
+    "FLARE_13",
+    "RECORD",
+    "SCHEMES",
+    "SUFFIXES",
+    "UNKNOWN",
+    "VERSION",
+    "WRITTEN",
+    "Annotation",
+    "AnyRequest",
+    "BundleError",
+    "BundleManifest",
+    "Case",
+    "Edit",
+    "EvaluateRequest",
+    "EventTail",
+    "FileError",
+    "Geometry",
+    "GeometryError",
+    "GuidedNetError",
+    "ImportPlan",
+    "LabelScheme",
+    "ModelBundle",
+    "NetSpec",
+    "OptimSpec",
+    "Organ",
+    "OrganFigures",
+    "OrganMeasure",
+    "OrganState",
+    "PatchSpec",
+    "PredictRequest",
+    "PredictionRecord",
+    "PreprocessSpec",
+    "Project",
+    "ProjectError",
+    "Reorient",
+    "RunFolder",
+    "RunState",
+    "SchemeError",
+    "ScoreSheet",
+    "SpecError",
+    "Split",
+    "TrainRequest",
+    "TrainSpec",
+    "Volume",
+    "apply_import",
+    "bug_report",
+    "canonical_name",
+    "current_author",
+    "describe_device",
+    "describe_methods",
+    "events",
+    "export_nifti",
+    "export_nnunet",
+    "fresh_spec",
+    "is_volume_path",
+    "make_phantom",
+    "plan_import",
+    "promotion",
+    "read_prediction",
+    "read_record",
+    "read_scores",
+    "read_volume",
+    "resolve_bundle",
+    "retrain_spec",
+    "run_state",
+    "save_bug_report",
+    "scheme_named",
+    "spawn",
+    "starter_bundle",
+    "triage",
+    "write_prediction",
+    "write_volume",
+]
+
+_ASK_TIMEOUT_S = 120  # importing torch from a cold disk
+_METHODS = """
+import json
+from guidednet_training.methods import METHODS
+print(json.dumps({
+    name: {"when_to_use": method.when_to_use, "schema": method.Settings.model_json_schema()}
+    for name, method in METHODS.items()
+}))
+"""
+_DEVICE = "from guidednet_training.jobs.device import device_name; print(device_name('auto'))"
+
+
+@cache
+def describe_methods() -> dict[str, dict[str, Any]]:
+    """Give what each method is for and the JSON schema of its settings.
+
+    A child process is asked, because the methods import torch: call it in a worker (seconds).
+
+    Raises
+    ------
+    GuidedNetError
+        When the training package does not work on this computer.
+    """
+    methods: dict[str, dict[str, Any]] = json.loads(_ask(_METHODS))
+    return methods
+
+
+@cache
+def describe_device() -> str:
+    """Give the device a run would use, in words; asks a child process: call it in a worker (seconds)."""
+    return _ask(_DEVICE).strip()
+
+
+def has_starter() -> bool:
+    """Tell whether this installation came with the starter model."""
+    try:
+        starter_bundle()
+    except BundleError:
+        return False
+    return True
+
+
+def _ask(code: str) -> str:
+    try:
+        command = [sys.executable, "-P", "-c", code]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=True)
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        raise GuidedNetError(
+            f"The training package does not start here: {last}.", "Repair the installation (torch)."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise GuidedNetError("The training package did not answer in two minutes.", "Try again.") from error
+    return answer.stdout
+
+

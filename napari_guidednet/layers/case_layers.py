@@ -1,0 +1,234 @@
+"""The layers of the open case: CT, one map of the model's doubt, the organs; nothing else adds layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from psygnal import Signal
+
+from ..backend import UNKNOWN, LabelScheme
+from ..state.correction import Correction
+from ..state.session import OpenCase, Prediction
+from . import probe
+from .colours import doubt_colormap, label_colormap
+from .display import Display, window_limits
+from .guarded import DescribedImage, GuardedLabels
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+HIGH_IS_SURE = frozenset({"confidence", "typicality"})  # the other maps are high where the model doubts
+_OUTLINE = 2  # screen pixels; one is lost on a bright CT
+
+
+class CaseLayers:
+    """Shows a case in a viewer and keeps its layers true.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or ViewerModel
+        Other people's layers in it are left alone.
+    """
+
+    organ_selected = Signal(str)  # name of the organ the brush writes
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._display: Display | None = None
+        self._correction: Correction | None = None
+        self._prediction: Prediction | None = None
+        self._views: dict[str, npt.NDArray[np.uint8]] = {}
+        self._map_opacity = 1.0
+        self.image: DescribedImage | None = None
+        self.labels: GuardedLabels | None = None
+        self.map: DescribedImage | None = None
+
+    # the case
+
+    def show(self, case: OpenCase, correction: Correction) -> None:
+        """Show a case in place of the one before; its labels are painted on in place.
+
+        Parameters
+        ----------
+        case : OpenCase
+        correction : Correction
+            Of this case; every stroke asks it.
+        """
+        self.clear()
+        self._display = Display(case.image.geometry)
+        self._correction = correction
+        self.image = self._ct_layer(case)
+        self.labels = self._organ_layer(case, correction)
+        for layer in (self.image, self.labels):
+            layer.describe = self.status_text
+            self._viewer.add_layer(layer)
+        self.labels.events.selected_label.connect(self._on_selected)
+        correction.rewritten.connect(self.refresh)
+        self._viewer.layers.selection.active = self.labels
+        self._face_the_patient()
+
+    def clear(self) -> None:
+        """Remove the layers of the case."""
+        if self._correction is not None:
+            self._correction.rewritten.disconnect(self.refresh, missing_ok=True)
+        if self.labels is not None:
+            self.labels.events.selected_label.disconnect(self._on_selected)
+        for layer in (self.map, self.labels, self.image):
+            if layer is not None and layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        self.image = self.labels = self.map = None
+        self._display = self._correction = self._prediction = None
+        self._views = {}
+
+    def refresh(self) -> None:
+        """Draw labels anew that were changed by anything but the brush."""
+        if self.labels is not None:
+            self.labels.redraw()
+
+    # maps of doubt
+
+    def show_prediction(self, prediction: Prediction | None) -> None:
+        """Take the maps of a prediction; the map shown before is replaced if the new one has it."""
+        shown = self.map_shown
+        self._prediction = prediction
+        display = self._display
+        maps = prediction.maps if prediction is not None and display is not None else {}
+        self._views = {name: display.view(volume.array) for name, volume in maps.items()} if display else {}
+        self.show_map(shown if shown in self._views else None)
+
+    def map_names(self) -> tuple[str, ...]:
+        """Give the maps that can be shown."""
+        return tuple(self._views)
+
+    @property
+    def map_shown(self) -> str | None:
+        """The map on the screen."""
+        if self.map is None or self.map not in self._viewer.layers:
+            return None
+        return str(self.map.metadata["guidednet"]["map"])
+
+    def show_map(self, name: str | None) -> None:
+        """Show one map over the CT, or none; it covers what the model doubts and nothing else."""
+        if self.map is not None and self.map in self._viewer.layers:
+            self._viewer.layers.remove(self.map)
+        self.map = None
+        if name is not None and name in self._views and self._display is not None:
+            active = self._viewer.layers.selection.active
+            self.map = self._map_layer(name, self._display)
+            self._viewer.add_layer(self.map)
+            self._viewer.layers.selection.active = active  # the brush stays on the organs
+
+    def hide_maps(self) -> None:
+        """Show no map."""
+        self.show_map(None)
+
+    def set_map_opacity(self, opacity: float) -> None:
+        """Set the opacity of the maps, 0 to 1."""
+        self._map_opacity = opacity
+        if self.map is not None:
+            self.map.opacity = opacity
+
+    # looking and painting
+
+    def set_window(self, name: str) -> None:
+        """Set the grey values of the CT by the name of a preset in `display.WINDOWS`."""
+        if self.image is not None:
+            self.image.contrast_limits = window_limits(name)
+
+    def outline(self, on: bool) -> None:
+        """Draw organs as outlines instead of areas."""
+        if self.labels is not None:
+            self.labels.contour = _OUTLINE if on else 0
+
+    def select_organ(self, name: str) -> None:
+        """Let the brush write an organ."""
+        if self.labels is not None and self._correction is not None:
+            self.labels.selected_label = self._correction.scheme.value(name)
+
+    def show_only(self, names: Iterable[str] | None) -> None:
+        """Draw only some organs; all if none is named."""
+        if self.labels is not None and self._correction is not None:
+            self.labels.colormap = label_colormap(self._correction.scheme, names)
+
+    def paint(self, on: bool) -> None:
+        """Take the brush, or put it down."""
+        if self.labels is not None:
+            self.labels.mode = "paint" if on else "pan_zoom"
+            if on:
+                self._viewer.layers.selection.active = self.labels
+
+    def go_to(self, centre_zyx: Sequence[float]) -> None:
+        """Move slices and camera to a voxel of the original grid."""
+        if self.image is None or self._display is None:
+            return
+        index = self._display.shown_index(tuple(round(c) for c in centre_zyx))
+        world = self.image.data_to_world(index)
+        self._viewer.dims.set_point(range(3), world)
+        self._viewer.scene.camera.center = tuple(world[axis] for axis in self._viewer.dims.order)
+
+    def status_text(self, position: Sequence[float]) -> str:
+        """Say what is at a world position in mm: HU, organ, confidence; nothing outside the CT."""
+        if self.image is None or self.labels is None or self._correction is None:
+            return ""
+        index = probe.index_at(self.image, position)
+        if index is None:
+            return ""
+        shown = [name for name in ("confidence", self.map_shown) if name in self._views]
+        maps = {name: self._views[name] for name in dict.fromkeys(shown) if name is not None}
+        return probe.describe(index, self.image.data, self.labels.data, maps, self._correction.scheme)
+
+    # within
+
+    def _ct_layer(self, case: OpenCase) -> DescribedImage:
+        display = Display(case.image.geometry)
+        limits = window_limits("Abdomen")
+        return DescribedImage(
+            display.view(case.image.array), name=f"CT {case.id}", colormap="gray", contrast_limits=limits,
+            interpolation2d="linear", **display.layer_options(),
+        )  # fmt: skip
+
+    def _organ_layer(self, case: OpenCase, correction: Correction) -> GuardedLabels:
+        display = Display(case.image.geometry)
+        layer = GuardedLabels(
+            display.view(correction.labels), name=f"Organs {case.id}", opacity=0.5,
+            colormap=label_colormap(case.scheme), features=organ_features(case.scheme),
+            **display.layer_options(),
+        )  # fmt: skip
+        layer.guard(correction)
+        return layer
+
+    def _map_layer(self, name: str, display: Display) -> DescribedImage:
+        options = display.layer_options()
+        options["metadata"]["guidednet"]["map"] = name
+        layer = DescribedImage(
+            self._views[name], name=f"Model's {name}", colormap=doubt_colormap(name in HIGH_IS_SURE),
+            contrast_limits=(0, 255), blending="translucent_no_depth", opacity=self._map_opacity, **options,
+        )  # fmt: skip
+        layer.describe = self.status_text
+        return layer
+
+    def _on_selected(self, event: Any = None) -> None:
+        if self.labels is None or self._correction is None:
+            return
+        value, scheme = self.labels.selected_label, self._correction.scheme
+        if 0 < value < scheme.n_classes:
+            self.organ_selected.emit(scheme.organ(value).name)
+
+    def _face_the_patient(self) -> None:
+        """Show the middle axial slice, whole."""
+        self._viewer.dims.ndisplay = 2
+        self._viewer.dims.order = (0, 1, 2)
+        self._viewer.reset_view()
+        if self.image is not None and self._display is not None:
+            self.go_to([(n - 1) // 2 for n in self._display.geometry.shape])
+
+
+def organ_features(scheme: LabelScheme) -> pd.DataFrame:
+    """Give the table by which napari names the organs of label values."""
+    values = [0, *(scheme.value(organ.name) for organ in scheme.organs), UNKNOWN]
+    titles = ["background", *(organ.title for organ in scheme.organs), "unknown"]
+    return pd.DataFrame({"index": values, "organ": titles})

@@ -1,0 +1,109 @@
+"""Old model against new on the same held-out cases: a table and a verdict in plain words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..backend import SCHEMES, FileError, ScoreSheet, promotion, read_scores
+
+_HEADLINES = {
+    "promote": "Promote: the new model is not worse.",
+    "keep": "Keep the old model: the new one is worse.",
+    "ask": "Decide yourself: the scores do not settle it.",
+}
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """Mean Dice of one organ; None where a model was not scored."""
+
+    organ: str
+    title: str
+    old: float | None
+    new: float | None
+    cases: int
+
+    @property
+    def change(self) -> float | None:
+        """New minus old."""
+        return None if self.old is None or self.new is None else self.new - self.old
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the comparison page shows; means are None where nothing could be compared."""
+
+    old: str | None
+    new: str
+    split: str
+    rows: tuple[ComparisonRow, ...]
+    old_mean: float | None
+    new_mean: float | None
+    decision: str  # promote, keep, ask
+    reasons: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """The advice and why, in sentences."""
+        return " ".join((_HEADLINES[self.decision], *self.reasons))
+
+
+def comparison_of(run_folder: Path) -> Comparison | None:
+    """Compare the models a finished run has scored, the last one against the one in use (or the first).
+
+    Returns
+    -------
+    Comparison or None
+        None when the run has no scores: there were no held-out cases, or it was stopped.
+
+    Raises
+    ------
+    SpecError
+        When the scores are damaged.
+    """
+    try:
+        sheet = read_scores(run_folder)
+    except FileError:
+        return None
+    names = list(sheet.models)
+    new = names[-1]
+    others = [name for name in names if name != new]
+    old = sheet.current if sheet.current in others else (others[0] if others else None)
+    return compare(sheet, old, new)
+
+
+def compare(sheet: ScoreSheet, old: str | None, new: str) -> Comparison:
+    """Compare two models of a score sheet, organ by organ."""
+    verdict = promotion.compare(sheet.dice(old) if old else None, sheet.dice(new))
+    rows = _rows(sheet, verdict.changes) if verdict.changes else _one_sided(sheet, new)
+    return Comparison(
+        old, new, sheet.split, rows, _number(verdict.old_mean), _number(verdict.new_mean),
+        verdict.decision, verdict.reasons,
+    )  # fmt: skip
+
+
+def _rows(sheet: ScoreSheet, changes: Sequence[promotion.OrganChange]) -> tuple[ComparisonRow, ...]:
+    return tuple(
+        ComparisonRow(c.organ, _title(sheet.scheme, c.organ), c.old, c.new, c.cases) for c in changes
+    )
+
+
+def _one_sided(sheet: ScoreSheet, new: str) -> tuple[ComparisonRow, ...]:
+    scored = sheet.dice(new).values()
+    return tuple(
+        ComparisonRow(organ, _title(sheet.scheme, organ), None, mean,
+                      sum(case.get(organ) is not None for case in scored))
+        for organ, mean in sheet.organ_means(new).items()
+    )  # fmt: skip
+
+
+def _title(scheme: str, organ: str) -> str:
+    known = {o.name: o.title for o in SCHEMES[scheme].organs} if scheme in SCHEMES else {}
+    return known.get(organ, organ.replace("_", " ").capitalize())
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

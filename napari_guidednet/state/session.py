@@ -1,0 +1,377 @@
+"""What is open: the project, one case with its labels, the prediction laid over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from psygnal import Signal
+
+from ..backend import (
+    RECORD,
+    Annotation,
+    Case,
+    GeometryError,
+    GuidedNetError,
+    LabelScheme,
+    ModelBundle,
+    OrganState,
+    PredictionRecord,
+    Project,
+    ProjectError,
+    Split,
+    Volume,
+    has_starter,
+    read_prediction,
+    read_record,
+    scheme_named,
+)
+
+STARTER = "starter"  # how a request names the model that ships with the package
+
+
+@dataclass(frozen=True, eq=False)
+class OpenCase:
+    """A case in memory.
+
+    Attributes
+    ----------
+    image : Volume
+        (z, y, x) HU, on its own grid.
+    labels : array (z, y, x) of uint8
+        The working copy: contiguous, writable, on the grid of the image.
+    annotation : Annotation
+        As it was on disk.
+    """
+
+    id: str
+    split: str
+    image: Volume
+    labels: npt.NDArray[np.uint8]
+    annotation: Annotation
+    scheme: LabelScheme
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a bundle said about a case, on the case's grid.
+
+    Attributes
+    ----------
+    labels : Volume
+        (z, y, x) uint8 in the project's scheme.
+    maps : dict of str to Volume
+        (z, y, x) uint8 in 255ths: confidence, typicality, entropy, disagreement, as far as stored.
+    """
+
+    case: str
+    bundle: str
+    labels: Volume
+    maps: dict[str, Volume]
+    record: PredictionRecord
+    scheme: LabelScheme
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """A line of the case list; `status` is labelled, partly labelled, corrected, predicted or new."""
+
+    id: str
+    split: str
+    status: str
+    confirmed: int  # organs a person vouches for
+    organs: int  # of the scheme
+    predicted: str | None  # by which bundle
+    mean_confidence: float | None
+
+
+@dataclass(frozen=True)
+class BundleRow:
+    """A line of the model list; `problem` says why a bundle cannot be used."""
+
+    name: str
+    parent: str | None
+    method: str
+    mean_dice: float | None
+    labelled: int
+    unlabelled: int
+    created: str
+    current: bool
+    problem: str = ""
+
+
+class Session:
+    """The open project and case; panels and layers listen to it.
+
+    Methods named `load_*` and `add_case` read files and touch nothing shared: call them in a worker
+    and hand the result to the matching `show_*` on the main thread.
+    """
+
+    project_changed = Signal(object)  # Project | None
+    cases_changed = Signal()
+    case_changed = Signal(object)  # OpenCase | None
+    prediction_changed = Signal(object)  # Prediction | None
+    bundles_changed = Signal()
+
+    def __init__(self) -> None:
+        self._project: Project | None = None
+        self._case: OpenCase | None = None
+        self._prediction: Prediction | None = None
+
+    @property
+    def project(self) -> Project | None:
+        """The open project."""
+        return self._project
+
+    @property
+    def case(self) -> OpenCase | None:
+        """The open case."""
+        return self._case
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """The prediction shown with the open case."""
+        return self._prediction
+
+    @property
+    def opened(self) -> Project:
+        """The open project; ProjectError where there is none."""
+        if self._project is None:
+            raise ProjectError("No project is open.", "Open or make a project first.")
+        return self._project
+
+    # project
+
+    def create_project(self, folder: Path | str, name: str, scheme: str = "AMOS_15") -> Project:
+        """Make a project folder and open it."""
+        return self.adopt_project(Project.create(folder, name, scheme))
+
+    def open_project(self, folder: Path | str, write: bool = True) -> Project:
+        """Open a project; for reading only if `write` is False.
+
+        Raises
+        ------
+        ProjectError
+            When it is damaged, or open for writing in another process.
+        """
+        if self._project is not None and self._project.folder == Path(folder).resolve():
+            return self._project
+        return self.adopt_project(Project.open(folder, write=write))
+
+    def adopt_project(self, project: Project) -> Project:
+        """Take over a project that is open already (made in a worker); the earlier one is closed."""
+        self.close_project()
+        self._project = project
+        self.project_changed.emit(project)
+        self.cases_changed.emit()
+        self.bundles_changed.emit()
+        return project
+
+    def close_project(self) -> None:
+        """Close case and project and free its lock."""
+        if self._project is None:
+            return
+        self.close_case()
+        project, self._project = self._project, None
+        project.close()
+        self.project_changed.emit(None)
+        self.cases_changed.emit()
+
+    def close(self) -> None:
+        """Close everything; for the end of the application."""
+        self.close_project()
+
+    # cases
+
+    def add_case(self, path: Path | str, split: Split | None = None) -> Case:
+        """Add an image file or DICOM folder to the project (reads it whole; for a worker)."""
+        return self.opened.add_case(path, split=split)
+
+    def cases_added(self) -> None:
+        """Tell listeners that cases or their states changed on disk."""
+        self.cases_changed.emit()
+
+    def load_case(self, case_id: str) -> OpenCase:
+        """Read a case (for a worker).
+
+        Raises
+        ------
+        GuidedNetError
+            When image or labels cannot be read, or are on different grids.
+        """
+        project = self.opened
+        image = project.image(case_id)
+        stored = project.labels(case_id)
+        if stored is not None and not stored.geometry.same_grid(image.geometry):
+            raise GeometryError(
+                f"The labels of {case_id} are on another grid than its image.", "Import its labels again."
+            )
+        labels = np.zeros(image.array.shape, np.uint8) if stored is None else _working_copy(stored)
+        annotation = project.annotation(case_id) or _untouched(project.scheme)
+        return OpenCase(
+            case_id, project.case(case_id).split, image, labels, annotation, project.scheme
+        )
+
+    def show_case(self, case: OpenCase) -> None:
+        """Make a loaded case the open one."""
+        self._case, self._prediction = case, None
+        self.case_changed.emit(case)
+        self.prediction_changed.emit(None)
+
+    def close_case(self) -> None:
+        """Close the open case; what is unsaved must have been saved before."""
+        if self._case is not None:
+            self._case = self._prediction = None
+            self.case_changed.emit(None)
+            self.prediction_changed.emit(None)
+
+    def load_prediction(self, case_id: str, bundle: str | None = None) -> Prediction | None:
+        """Read what a bundle said about a case (for a worker); None where it said nothing yet.
+
+        Parameters
+        ----------
+        bundle : str, optional
+            Name of the bundle; if not given the model in use, else the newest prediction there is.
+        """
+        folder = self._prediction_folder(case_id, bundle)
+        if folder is None:
+            return None
+        labels, maps, record = read_prediction(folder)
+        labels = self._in_scheme(labels, record)
+        return Prediction(case_id, record.bundle, labels, maps, record, self.opened.scheme)
+
+    def show_prediction(self, prediction: Prediction | None) -> None:
+        """Show a loaded prediction, if its case is still the open one."""
+        if prediction is not None and (self._case is None or self._case.id != prediction.case):
+            return
+        self._prediction = prediction
+        self.prediction_changed.emit(prediction)
+
+    # overview
+
+    @property
+    def model_ref(self) -> str:
+        """How a request names the model in use: a bundle of the project, or "starter"."""
+        current = self._project.current if self._project is not None else None
+        return current or STARTER
+
+    @property
+    def model_title(self) -> str:
+        """The model in use, in words."""
+        if self.model_ref == STARTER and not has_starter():
+            return "none yet"
+        return "Starter model" if self.model_ref == STARTER else self.model_ref
+
+    def model_refs(self) -> tuple[tuple[str, str], ...]:
+        """Give every model a request may name and its title: the starter and the project's bundles."""
+        names = self._project.bundles() if self._project is not None else ()
+        starter = ((STARTER, "Starter model"),) if has_starter() else ()
+        return (*starter, *((name, name) for name in names))
+
+    def case_rows(self) -> tuple[CaseRow, ...]:
+        """Give every case of the project and how far it is."""
+        if self._project is None:
+            return ()
+        return tuple(self._case_row(case) for case in self._project.cases)
+
+    def bundle_rows(self) -> tuple[BundleRow, ...]:
+        """Give every bundle of the project, newest first; a damaged one says so instead of its numbers."""
+        if self._project is None:
+            return ()
+        rows = [_bundle_row(self._project, name) for name in self._project.bundles()]
+        return tuple(sorted(rows, key=lambda row: row.created, reverse=True))
+
+    def promote(self, name: str) -> None:
+        """Put a bundle in use."""
+        self.opened.promote(name)
+        self.bundles_changed.emit()
+        self.cases_changed.emit()
+
+    def roll_back(self) -> str | None:
+        """Put the model in use that was before; give its name (None: the starter model)."""
+        name = self.opened.roll_back()
+        self.bundles_changed.emit()
+        self.cases_changed.emit()
+        return name
+
+    def refresh_bundles(self) -> None:
+        """Tell listeners that a run has published a bundle."""
+        self.bundles_changed.emit()
+
+    def _case_row(self, case: Case) -> CaseRow:
+        annotation = self.opened.annotation(case.id)
+        states = [] if annotation is None else list(annotation.organs.values())
+        folder = self._prediction_folder(case.id, None)
+        record = read_record(folder) if folder is not None else None
+        n_organs = len(self.opened.scheme.names)
+        return CaseRow(
+            id=case.id,
+            split=case.split,
+            status=_status(states, n_organs, record is not None),
+            confirmed=states.count(OrganState.CONFIRMED),
+            organs=n_organs,
+            predicted=None if record is None else record.bundle,
+            mean_confidence=None if record is None else record.mean_confidence,
+        )
+
+    def _prediction_folder(self, case_id: str, bundle: str | None) -> Path | None:
+        wanted = self.opened.prediction_folder(case_id, bundle or self.model_ref)
+        if (wanted / RECORD).is_file():
+            return wanted
+        if bundle is not None:
+            return None
+        finished = sorted(wanted.parent.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
+        return finished[-1].parent if finished else None
+
+    def _in_scheme(self, labels: Volume, record: PredictionRecord) -> Volume:
+        scheme = self.opened.scheme
+        if not labels.geometry.same_grid(self.opened.case(record.case).geometry):
+            raise GeometryError(
+                f"The prediction of {record.bundle} for {record.case} is on another grid.",
+                "Segment it again.",
+            )
+        if record.scheme == scheme.name:
+            scheme.check(labels.array)
+            return labels
+        array = scheme_named(record.scheme).remap(labels.array, scheme, allow_loss=True)
+        return labels.like(array, "labels")
+
+
+def _working_copy(stored: Volume) -> npt.NDArray[np.uint8]:
+    return np.array(stored.array, dtype=np.uint8, order="C", copy=True)
+
+
+def _untouched(scheme: LabelScheme) -> Annotation:
+    return Annotation(scheme=scheme.name, organs=dict.fromkeys(scheme.names, OrganState.UNTOUCHED))
+
+
+def _status(states: list[OrganState], n_organs: int, predicted: bool) -> str:
+    confirmed = states.count(OrganState.CONFIRMED)
+    if confirmed == n_organs:
+        return "labelled"
+    if confirmed:
+        return "partly labelled"
+    if OrganState.CORRECTED in states:
+        return "corrected"
+    return "predicted" if predicted or OrganState.PREDICTED in states else "new"
+
+
+def _bundle_row(project: Project, name: str) -> BundleRow:
+    try:
+        manifest = ModelBundle.read(project.bundle_folder(name)).manifest
+    except GuidedNetError as error:
+        return BundleRow(name, None, "", None, 0, 0, "", name == project.current, str(error))
+    scores = [organ.get("dice") for organ in manifest.validation.values()]
+    dice = [score for score in scores if score is not None]
+    return BundleRow(
+        name=name,
+        parent=manifest.parent,
+        method=manifest.method,
+        mean_dice=sum(dice) / len(dice) if dice else None,
+        labelled=manifest.labelled,
+        unlabelled=manifest.unlabelled,
+        created=manifest.created,
+        current=name == project.current,
+    )
