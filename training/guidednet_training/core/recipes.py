@@ -1,12 +1,14 @@
-"""Good first specifications: a published training from scratch, and a short retraining from a model in use."""
+"""Good first specifications: a published training from scratch, a short retraining from a model."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from .bundle import BundleManifest
 from .spec import OptimSpec, TrainSpec
 
 RETRAIN_STEPS = 1000  # 1000 to 4000 suit a retraining between two sessions of annotating
-# A tenth of the rate from scratch: the weights are good already, and InstanceNorm with SGD bears 0.1 only there.
+# A tenth of the rate from scratch: good weights are to be kept.
 RETRAIN_LR = 0.01
 CLIP = 10.0  # gradient norm; a rare patch of one small organ must not throw good weights away
 
@@ -30,7 +32,7 @@ def retrain_spec(parent: BundleManifest, method: str = "guidednet", steps: int =
     """
     return TrainSpec(
         method=method,
-        settings=dict(parent.settings) if parent.method == method else {},
+        settings=_settings(parent, method),
         net=parent.net,
         patch=parent.patch,
         preprocess=parent.preprocess,
@@ -39,3 +41,9 @@ def retrain_spec(parent: BundleManifest, method: str = "guidednet", steps: int =
         validate_every=max(1, steps // 8),
         validate_from=0.0,
     )
+
+
+def _settings(parent: BundleManifest, method: str) -> dict[str, Any]:
+    kept = dict(parent.settings) if parent.method == method else {}
+    # networks that agree already need no slow start of what they teach each other
+    return kept | ({"ramp_from_end": True} if method == "guidednet" else {})

@@ -19,6 +19,7 @@ class OrganFigures(Record):
 
     dice: float | None = None
     nsd: float | None = None
+    hd95_mm: float | None = None
     false_positive_ml: float = 0.0  # predicted though a person vouches that it is absent
 
 

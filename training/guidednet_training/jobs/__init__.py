@@ -1,1 +1,5 @@
 """What keeps promises: a request in, events out."""
+
+from .execute import Outcome, execute
+
+__all__ = ["Outcome", "execute"]

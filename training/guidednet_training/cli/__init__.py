@@ -1,0 +1,5 @@
+"""What speaks: the verbs of the command `guidednet`."""
+
+from .main import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""What is told first: the whole loop on synthetic cases, with pictures and a report."""

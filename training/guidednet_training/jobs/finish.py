@@ -1,0 +1,154 @@
+"""From trained networks to a published bundle: class banks, calibration, validation scores, comparison."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..core.bundle import BundleManifest, ModelBundle, publish_bundle
+from ..core.events import Note
+from ..core.project import Project
+from ..core.project_file import utc_now
+from ..core.run import RunFolder
+from ..core.scores import write_scores
+from ..core.spec import TrainSpec
+from ..engine.loop import FitResult
+from ..functional.mixture import MixtureOptions
+from ..inference.calibrate import calibrate, fit_banks
+from ..inference.sliding import Windows
+from ..inference.weights import Tensors, pack
+from ..methods import Method
+from .cards import TERMS, model_card
+from .cases import TrainingCases
+from .execute import Emit, ShouldStop
+from .scoring import CaseScores, judged, score_model, validation_of, warn_of_leaks
+from .stages import staged
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a fit leaves to be finished."""
+
+    project: Project
+    spec: TrainSpec
+    run: RunFolder
+    name: str
+    parent: ModelBundle | None
+    method: Method
+    cases: TrainingCases
+    result: FitResult
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.method.parameters()).device
+
+
+def finish(trained: Trained, emit: Emit, should_stop: ShouldStop) -> None:
+    """Publish the bundle of a finished fit and compare it with the one in use.
+
+    Every step can be repeated: a run that was killed in here is finished when it is resumed.
+
+    Raises
+    ------
+    Stopped
+        When `should_stop` says so; nothing is published then.
+    """
+    folder = trained.project.bundle_folder(trained.name)
+    if folder.exists():  # published before a kill; only the comparison is missing
+        scores = _score(trained, folder, emit, should_stop)
+    else:
+        scores = _publish(trained, folder, emit, should_stop)
+    emit(Note(text=f"Published {trained.name}. The model in use is unchanged."))
+    if trained.cases.val:
+        _compare(trained, scores, emit, should_stop)
+
+
+def _publish(trained: Trained, folder: Path, emit: Emit, should_stop: ShouldStop) -> CaseScores:
+    """Measure the networks as they will be used (through a candidate bundle), then publish them."""
+    tensors, calibration = _measured(trained, emit, should_stop)
+    manifest = _manifest(trained, calibration)
+    candidate = trained.run.folder / "candidate"
+    shutil.rmtree(candidate, ignore_errors=True)
+    publish_bundle(candidate, manifest, tensors, model_card(manifest))
+    scores = _score(trained, candidate, emit, should_stop)
+    manifest = manifest.model_copy(update={"validation": validation_of(scores)})
+    publish_bundle(folder, manifest, tensors, model_card(manifest))
+    shutil.rmtree(candidate, ignore_errors=True)
+    return scores
+
+
+def _measured(trained: Trained, emit: Emit, should_stop: ShouldStop) -> tuple[Tensors, dict[str, Any]]:
+    networks, windows = trained.method.networks(), Windows.of(trained.spec.patch)
+    banks = fit_banks(
+        networks, trained.cases.labelled, windows, _mixture(trained),
+        device=trained.device, progress=staged(emit, "Measuring the classes"), should_stop=should_stop,
+    )  # fmt: skip
+    calibration = calibrate(
+        networks, banks, trained.cases.val, trained.project.scheme.names, windows,
+        device=trained.device, progress=staged(emit, "Calibrating the confidence"), should_stop=should_stop,
+    )  # fmt: skip
+    return pack(networks, banks), calibration
+
+
+def _mixture(trained: Trained) -> MixtureOptions:
+    return MixtureOptions.from_settings(trained.method.settings.model_dump())
+
+
+def _manifest(trained: Trained, calibration: dict[str, Any]) -> BundleManifest:
+    project, spec, cases = trained.project, trained.spec, trained.cases
+    networks = tuple(trained.method.networks())
+    best = trained.result.best
+    parent = None if trained.parent is None else trained.parent.manifest
+    return BundleManifest(
+        name=trained.name,
+        parent=None if parent is None else parent.name,
+        method=spec.method,
+        net=spec.net,
+        scheme=project.scheme.name,
+        organs=project.scheme.names,
+        preprocess=spec.preprocess,
+        patch=spec.patch,
+        networks=networks,
+        best=max(networks, key=lambda name: best.get(name, 0.0)),
+        settings=trained.method.settings.model_dump(mode="json"),
+        # the labelled ones first: a retraining from this bundle rehearses them
+        training_cases={c.id: project.case(c.id).digest for c in (*cases.labelled, *cases.unlabelled)},
+        labelled=len(cases.labelled),
+        unlabelled=len(cases.unlabelled),
+        calibration=calibration,
+        code_version=__version__,
+        created=utc_now(),
+        licence="" if parent is None else parent.licence,
+        terms=TERMS if parent is None or not parent.terms else parent.terms,
+    )
+
+
+def _compare(trained: Trained, scores: CaseScores, emit: Emit, should_stop: ShouldStop) -> None:
+    """Score the model in use (or the parent, where none is) on the same cases, and say what to do."""
+    old = _model_in_use(trained)
+    models = {trained.name: scores}
+    if old is not None:
+        warn_of_leaks(trained.project, old, [case.id for case in trained.cases.val], emit)
+        models = {old.name: _score(trained, old.folder, emit, should_stop), **models}
+    sheet = judged(trained.project, "val", models, None if old is None else old.name)
+    write_scores(trained.run.folder, sheet)
+    for reason in sheet.reasons:
+        emit(Note(text=reason))
+
+
+def _model_in_use(trained: Trained) -> ModelBundle | None:
+    current = trained.project.current
+    if current is None:
+        return trained.parent
+    return ModelBundle.read(trained.project.bundle_folder(current))
+
+
+def _score(trained: Trained, folder: Path, emit: Emit, should_stop: ShouldStop) -> CaseScores:
+    cases = [case.id for case in trained.cases.val]
+    return score_model(trained.project, folder, cases, trained.device.type, emit, should_stop)

@@ -1,0 +1,87 @@
+"""Starting from an earlier model: its weights go into the new networks, classes matched by organ name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.bundle import ModelBundle
+from ..core.errors import BundleError
+from ..methods import Method
+from ..nets import SegNet
+
+CLASSIFIER = "classifier."  # the layer whose rows are classes
+
+
+def warm_start(method: Method, bundle: ModelBundle, organs: Sequence[str]) -> tuple[str, ...]:
+    """Load a bundle's weights into all networks of a method.
+
+    A network takes the parent's of the same name, or the parent's best where there is none.
+
+    Parameters
+    ----------
+    method : Method
+        Changed in place.
+    bundle : ModelBundle
+        Its net must have the same layers; its organs may differ.
+    organs : sequence of str
+        The new classes 1, 2, ... by name.
+
+    Returns
+    -------
+    tuple of str
+        Organs that the parent does not know: their rows keep their fresh weights.
+
+    Raises
+    ------
+    BundleError
+        When the layers differ.
+    """
+    manifest = bundle.manifest
+    tensors = bundle.tensors()
+    for name, net in method.networks().items():
+        source = name if name in manifest.networks else manifest.best
+        prefix = f"net.{source}."
+        weights = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        _load(net, weights, manifest.organs, organs, manifest.name)
+    return tuple(organ for organ in organs if organ not in manifest.organs)
+
+
+def _load(
+    net: SegNet,
+    weights: dict[str, np.ndarray],
+    old: Sequence[str],
+    new: Sequence[str],
+    bundle: str,
+) -> None:
+    state = net.state_dict()
+    if set(state) != set(weights):
+        raise _unlike(bundle, sorted(set(state) ^ set(weights))[0])
+    for key, present in state.items():
+        given = torch.from_numpy(np.ascontiguousarray(weights[key])).to(present.dtype)
+        if key.startswith(CLASSIFIER):
+            given = _by_name(given, present, old, new)
+        if given.shape != present.shape:
+            raise _unlike(bundle, key)
+        state[key] = given
+    net.load_state_dict(state)
+
+
+def _by_name(given: Tensor, present: Tensor, old: Sequence[str], new: Sequence[str]) -> Tensor:
+    """Order the rows of the classifier by the new organs; unknown organs keep what is present."""
+    rows = present.clone()
+    rows[0] = given[0]
+    for row, organ in enumerate(new, start=1):
+        if organ in old:
+            rows[row] = given[list(old).index(organ) + 1]
+    return rows
+
+
+def _unlike(bundle: str, key: str) -> BundleError:
+    return BundleError(
+        f"The network of bundle '{bundle}' is not the one to be trained (they differ in {key}).",
+        "Train with the net of the parent: leave the specification's net out, or give the same width.",
+    )
