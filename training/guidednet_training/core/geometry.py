@@ -194,7 +194,8 @@ def _check_affine(shape: tuple[int, ...], affine: NDArray[np.float64]) -> None:
         raise GeometryError("The affine is not a 4x4 matrix of finite numbers.", hint)
     if not np.array_equal(affine[3], [0.0, 0.0, 0.0, 1.0]):
         raise GeometryError("The last row of the affine is not 0 0 0 1.", hint)
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    with np.errstate(over="ignore"):  # infinite is caught as too large
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if spacing.min() == 0:
         raise GeometryError("The affine is singular: a voxel has no size along one axis.", hint)
     text = " x ".join(f"{step:.4g}" for step in spacing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def read_metaimage(path: Path) -> tuple[NDArray[Any], Geometry]:
         shape = _shape(path, fields)
         dtype = _dtype(path, fields)
         geometry = _geometry(path, fields, shape)
-        content = _body(stream, fields, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+        content = _body(stream, fields, math.prod(shape) * dtype.itemsize)
     voxels = content.view(dtype).reshape(geometry.shape)
     return voxels.astype(dtype.newbyteorder("="), copy=False), geometry
 
@@ -73,10 +74,10 @@ def _body(stream: ImageStream, fields: dict[str, str], size: int) -> NDArray[np.
     name = fields["ElementDataFile"]
     if name.upper() == "LOCAL":
         return _voxels(stream, fields, size)
-    beside = stream.path.with_name(Path(name).name)
-    if Path(name).name != name or name.upper() == "LIST" or "%" in name:
+    plain = name.isprintable() and Path(name).name == name != ""
+    if not plain or name.upper() == "LIST" or "%" in name:
         raise FileError(f"{stream.path} keeps its voxels in '{name}'; one file beside it was wanted.")
-    with open_stream(beside) as voxels:
+    with open_stream(stream.path.with_name(name)) as voxels:
         return _voxels(voxels, fields, size)
 
 
@@ -111,10 +112,11 @@ def _geometry(path: Path, fields: dict[str, str], shape: tuple[int, int, int]) -
         for name, count in (("TransformMatrix", 9), ("ElementSpacing", 3), ("Offset", 3))
     )
     affine = np.eye(4)
-    affine[:3, :3] = np.reshape(matrix, (3, 3)).T * spacing  # the file lists the directions one by one
-    affine[:3, 3] = offset
     try:
-        return geometry_from_ijk(shape, lps_to_ras(affine))
+        with np.errstate(all="ignore"):  # what is not finite is refused
+            affine[:3, :3] = np.reshape(matrix, (3, 3)).T * spacing  # the file lists direction by direction
+            affine[:3, 3] = offset
+            return geometry_from_ijk(shape, lps_to_ras(affine))
     except GeometryError as error:
         raise GeometryError(f"{path}: {error.message}", error.hint) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from .stream import DAMAGED, ImageStream, open_stream
 SUFFIXES = (".nii", ".nii.gz")
 NO_SCALE = (1.0, 0.0)
 MAX_OFFSET = 16 << 20  # of the voxels; extensions larger than this are no header any more
+QUATERNION_ROUNDING = 1e-5  # by which writers let the three stored parts exceed a unit quaternion
 SPACING_TOLERANCE = 0.05  # pixdim against the affine, relative
 _UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # unknown, metre, millimetre, micrometre
 _REAL = frozenset({2, 4, 8, 16, 64, 256, 512, 768, 1024, 1280})  # codes of integers and floats
@@ -65,9 +67,17 @@ def read_nifti(path: Path) -> tuple[NDArray[Any], Geometry, Header]:
         dtype = _dtype(path, header)
         geometry = _geometry(path, header, shape)
         _skip_extensions(stream, header)
-        content = stream.body(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+        content = stream.body(math.prod(shape) * dtype.itemsize)
     raw = content.view(dtype).reshape(geometry.shape)
     return _scaled(path, raw, header), geometry, _clean(header)
+
+
+def read_nifti_geometry(path: Path) -> Geometry:
+    """Read only the grid of a NIfTI file; its voxels are neither read nor checked."""
+    with open_stream(path) as stream:
+        stream.inflate()
+        header = _read_header(stream)
+        return _geometry(path, header, _shape(path, header))
 
 
 def write_nifti(
@@ -125,6 +135,7 @@ def _read_header(stream: ImageStream) -> Header:
         if size in sizes:
             block = start + stream.read(size - 4)
             header = sizes[size](block, endianness, check=False)
+            header.quaternion_threshold = QUATERNION_ROUNDING
             if header["magic"].tobytes()[:3] in (b"n+1", b"n+2"):
                 return header
     raise FileError(
@@ -174,6 +185,7 @@ def _skip_extensions(stream: ImageStream, header: Header) -> None:
     stream.read(int(offset) - used)
 
 
+@np.errstate(all="ignore")  # what is not finite is refused
 def _geometry(path: Path, header: Header, shape: tuple[int, int, int]) -> Geometry:
     try:
         coded = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
@@ -218,8 +230,9 @@ def _scaled(path: Path, raw: NDArray[Any], header: Header) -> NDArray[Any]:
     if not np.isfinite([slope, inter]).all():
         raise FileError(f"The header of {path} gives slope {slope} and intercept {inter}.", DAMAGED)
     result = np.empty(raw.shape, _scaled_dtype(raw, slope, inter))
-    for z, plane in enumerate(raw):  # plane by plane: no second volume of float64
-        result[z] = plane * slope + inter
+    with np.errstate(all="ignore"):  # what overflows is not finite, and refused as that
+        for z, plane in enumerate(raw):  # plane by plane: no second volume of float64
+            result[z] = plane * slope + inter
     return result
 
 

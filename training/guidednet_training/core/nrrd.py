@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def read_nrrd(path: Path) -> tuple[NDArray[Any], Geometry]:
         dtype = _dtype(path, fields)
         geometry = _geometry(path, fields, shape)
         _enter_body(stream, fields)
-        content = stream.body(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+        content = stream.body(math.prod(shape) * dtype.itemsize)
     voxels = content.view(dtype).reshape(geometry.shape)
     return voxels.astype(dtype.newbyteorder("="), copy=False), geometry
 
@@ -132,9 +133,9 @@ def _geometry(path: Path, fields: dict[str, str], shape: tuple[int, int, int]) -
             "Export it again with its orientation.",
         )
     affine = np.eye(4)
-    affine[:3, :] = np.array([*directions, *origin]).T
+    affine[:3, :] = np.array([*directions, *origin]).T * np.reshape(signs, (3, 1))
     try:
-        return geometry_from_ijk(shape, np.diag([*signs, 1]) @ affine)
+        return geometry_from_ijk(shape, affine)
     except GeometryError as error:
         raise GeometryError(f"{path}: {error.message}", error.hint) from error
 
