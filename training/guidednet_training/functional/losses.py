@@ -9,6 +9,7 @@ from ..core.labels import UNKNOWN
 
 SMOOTH = 1e-5  # of the Dice loss (methods of the SSL4MIS family)
 EPSILON = 1e-6
+NEVER = -1e4  # logit of a class that cannot be; finite, so that no 0 times infinity arises
 
 
 def merge_unannotated(prob: Tensor, annotated: Tensor) -> Tensor:
@@ -36,6 +37,30 @@ def merge_unannotated(prob: Tensor, annotated: Tensor) -> Tensor:
     return torch.cat([prob[:, :1] + hidden, (prob * keep)[:, 1:]], dim=1)
 
 
+def merge_unannotated_logits(logits: Tensor, annotated: Tensor) -> Tensor:
+    """Do the same on logits: softmax of the result is `merge_unannotated` of the softmax.
+
+    Parameters
+    ----------
+    logits : Tensor
+        (B, K, D, H, W).
+    annotated : Tensor
+        (B, K) bool, column 0 True.
+    """
+    if bool(annotated.all()):
+        return logits
+    return torch.stack([_merged(sample, flags) for sample, flags in zip(logits, annotated, strict=True)])
+
+
+def _merged(logits: Tensor, annotated: Tensor) -> Tensor:
+    if bool(annotated.all()):
+        return logits
+    may_be = ~annotated
+    may_be[0] = True
+    background = logits[may_be].logsumexp(0, keepdim=True)
+    return torch.cat([background, logits[1:].masked_fill(~annotated[1:, None, None, None], NEVER)])
+
+
 def dice_ce(logits: Tensor, label: Tensor, annotated: Tensor) -> Tensor:
     """Supervised loss (CE + Dice) / 2 over known voxels and annotated organs.
 
@@ -51,26 +76,23 @@ def dice_ce(logits: Tensor, label: Tensor, annotated: Tensor) -> Tensor:
     annotated : Tensor
         (B, K) bool.
     """
-    logits = logits.float()
     valid = label != UNKNOWN
-    target = torch.where(valid, label, 0)[:, None]
-    if bool(annotated.all()):  # the common case needs no merged copy
-        log_prob = torch.log_softmax(logits, 1)
-        prob = log_prob.exp()
-        picked = log_prob.gather(1, target)
-    else:
-        prob = merge_unannotated(torch.softmax(logits, 1), annotated)
-        picked = prob.gather(1, target).clamp_min(1e-12).log()
-    cross_entropy = -(picked[:, 0] * valid).sum() / valid.sum().clamp_min(1)
-    return 0.5 * (cross_entropy + _dice(prob, target, valid[:, None], annotated))
+    target = torch.where(valid, label, 0)
+    log_prob = torch.log_softmax(merge_unannotated_logits(logits.float(), annotated), 1)
+    picked = log_prob.gather(1, target[:, None])[:, 0] * valid
+    cross_entropy = -picked.sum() / valid.sum().clamp_min(1)
+    prob = log_prob.exp() if bool(valid.all()) else log_prob.exp() * valid[:, None]
+    return 0.5 * (cross_entropy + _dice(prob, target, valid, annotated))
 
 
 def _dice(prob: Tensor, target: Tensor, valid: Tensor, annotated: Tensor) -> Tensor:
-    n_classes = prob.shape[1]
-    voxels = (2, 3, 4)
-    overlap = torch.stack([(prob[:, k] * ((target[:, 0] == k) & valid[:, 0])).sum((1, 2, 3)) for k in range(n_classes)], 1)
-    squares = (prob.square() * valid).sum(voxels)
-    truth = torch.stack([((target[:, 0] == k) & valid[:, 0]).sum((1, 2, 3)) for k in range(n_classes)], 1)
+    """Dice loss of prob (B, K, D, H, W), 0 where a voxel is not valid."""
+    flat = target.flatten(1)
+    hit = prob.gather(1, target[:, None])[:, 0].flatten(1)
+    per_class = prob.new_zeros(prob.shape[:2])
+    overlap = per_class.scatter_add(1, flat, hit)
+    truth = per_class.scatter_add(1, flat, valid.flatten(1).to(prob.dtype))
+    squares = prob.square().sum((2, 3, 4))
     counted = annotated.to(prob.dtype)
     overlap, squares, truth = ((part * counted).sum(0) for part in (overlap, squares, truth))
     score = (2 * overlap + SMOOTH) / (squares + truth + SMOOTH)

@@ -12,7 +12,7 @@ EPSILON = 1e-5  # of torch.nn.InstanceNorm3d
 
 
 class _FusedNormReLU(torch.autograd.Function):
-    """relu(instance_norm(x)) on channels-last memory, in place on x, with two buffers in all.
+    """relu(instance_norm(x)) on channels-last memory with two buffers in all.
 
     Stock InstanceNorm3d leaves channels-last memory and allocates a buffer per step;
     fresh pages cost more than the arithmetic on a CPU.
@@ -20,32 +20,30 @@ class _FusedNormReLU(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        """Normalise and rectify x (B, C, D, H, W); x holds the normalised values afterwards."""
-        ctx.mark_dirty(x)
-        flat = _voxel_rows(x)
+        """Normalise and rectify x (B, C, D, H, W)."""
+        rows = _voxel_rows(x)
+        normal = rows - rows.mean(1, keepdim=True)
         out = torch.empty_like(x)
-        rows = _voxel_rows(out)
-        flat.sub_(flat.mean(1, keepdim=True))
-        torch.mul(flat, flat, out=rows)
-        scale = (rows.mean(1, keepdim=True) + EPSILON).rsqrt_()
-        flat.mul_(scale)
-        torch.clamp(flat, min=0, out=rows)
-        ctx.save_for_backward(x, out, scale)
-        return x, out
+        result = _voxel_rows(out)
+        torch.mul(normal, normal, out=result)
+        scale = (result.mean(1, keepdim=True) + EPSILON).rsqrt_()
+        normal.mul_(scale)
+        torch.clamp(normal, min=0, out=result)
+        ctx.save_for_backward(normal, out, scale)
+        return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, _: Tensor, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         """Give the gradient of x."""
-        x, out, scale = ctx.saved_tensors
-        flat, rows = _voxel_rows(x), _voxel_rows(out)
+        normal, out, scale = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last_3d)
         passed = torch.ops.aten.threshold_backward(grad, out, 0)
         g = _voxel_rows(passed)
         product = torch.empty_like(g)
-        torch.mul(g, rows, out=product)  # g is 0 wherever relu cut, so out stands for x there
+        torch.mul(g, _voxel_rows(out), out=product)  # g is 0 wherever relu cut, so out stands for x there
         slope, mean = product.mean(1, keepdim=True), g.mean(1, keepdim=True)
-        torch.addcmul(g, flat, -slope, out=g)
+        torch.addcmul(g, normal, -slope, out=g)
         torch.addcmul(-mean * scale, g, scale, out=g)
         return passed
 
@@ -66,7 +64,7 @@ class NormReLU(nn.Module):
         if x.shape[2:].numel() == 1:
             raise ValueError(f"instance norm needs more than one voxel, got shape {tuple(x.shape)}")
         if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
-            return _FusedNormReLU.apply(x.contiguous(memory_format=torch.channels_last_3d))[1]
+            return _FusedNormReLU.apply(x.contiguous(memory_format=torch.channels_last_3d))
         return torch.relu_(nn.functional.instance_norm(x, eps=EPSILON))
 
 
