@@ -79,7 +79,7 @@ class ClassBank(nn.Module):
         options = options or MixtureOptions()
         mean, variance = np.asarray(tensors["mean"]), np.asarray(tensors["variance"])
         diagonal = "diagonal" if variance.ndim == 2 else "isotropic"
-        bank = cls(*mean.shape, options=options.model_copy(update={"covariance": diagonal}))
+        bank = cls(mean.shape[0], mean.shape[1], options=options.model_copy(update={"covariance": diagonal}))
         bank.load_state_dict(
             {
                 "mean": torch.tensor(mean, dtype=torch.float32),
