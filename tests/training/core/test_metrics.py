@@ -155,6 +155,7 @@ def test_case_scores_equal_those_of_the_masks():
     assert score.nsd == nsd(a, b, SPACING_MM)
     assert score.hd95_mm == hd95(a, b, SPACING_MM)
     assert score.assd_mm == assd(a, b, SPACING_MM)
+    assert {type(value) for value in vars(score).values()} == {float}  # goes into JSON
     assert score.truth_ml == score.predicted_ml == volume_ml(a, SPACING_MM)
 
 

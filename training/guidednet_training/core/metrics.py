@@ -33,14 +33,14 @@ def dice(pred: Mask, truth: Mask) -> float:
     """Overlap 2|P∩T| / (|P| + |T|) of two masks of shape (z, y, x); NaN when both are empty."""
     _check_pair(pred, truth)
     both = np.count_nonzero(pred) + np.count_nonzero(truth)
-    return 2.0 * np.count_nonzero(pred & truth) / both if both else math.nan
+    return float(2 * np.count_nonzero(pred & truth) / both) if both else math.nan
 
 
 def jaccard(pred: Mask, truth: Mask) -> float:
     """Overlap |P∩T| / |P∪T| of two masks of shape (z, y, x); NaN when both are empty."""
     _check_pair(pred, truth)
     union = np.count_nonzero(pred | truth)
-    return np.count_nonzero(pred & truth) / union if union else math.nan
+    return float(np.count_nonzero(pred & truth) / union) if union else math.nan
 
 
 def volume_ml(mask: Mask, spacing_mm: Spacing) -> float:
