@@ -6,14 +6,20 @@ import json
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-
-from guidednet_training.core.importing import ImportPlan, apply_import, plan_import
 
 from guidednet_training import __version__ as VERSION
 from guidednet_training.core import events, promotion, triage
 from guidednet_training.core.bug_report import bug_report, save_bug_report
-from guidednet_training.core.bundle import BundleManifest, ModelBundle, resolve_bundle, starter_bundle
+from guidednet_training.core.bundle import (
+    BundleManifest,
+    ModelBundle,
+    publish_bundle,
+    resolve_bundle,
+    starter_bundle,
+)
 from guidednet_training.core.case import Annotation, Case, Edit, OrganState, Split
 from guidednet_training.core.errors import (
     BundleError,
@@ -26,6 +32,7 @@ from guidednet_training.core.errors import (
 )
 from guidednet_training.core.exporting import export_nifti, export_nnunet
 from guidednet_training.core.geometry import DISPLAY, Geometry, Reorient
+from guidednet_training.core.importing import ImportPlan, apply_import, plan_import
 from guidednet_training.core.labels import (
     AMOS_15,
     FLARE_13,
@@ -45,7 +52,7 @@ from guidednet_training.core.prediction import (
     read_record,
     write_prediction,
 )
-from guidednet_training.core.project import Project, current_author
+from guidednet_training.core.project import Project, current_author, id_from_path
 from guidednet_training.core.recipes import fresh_spec, retrain_spec
 from guidednet_training.core.request import AnyRequest, EvaluateRequest, PredictRequest, TrainRequest
 from guidednet_training.core.run import EventTail, RunFolder, RunState, run_state, spawn
@@ -61,7 +68,6 @@ from guidednet_training.core.volume import (
 )
 
 __all__ = [
-    "has_starter",
     "AMOS_15",
     "DISPLAY",
     "FLARE_13",
@@ -118,10 +124,14 @@ __all__ = [
     "export_nifti",
     "export_nnunet",
     "fresh_spec",
+    "has_starter",
+    "id_from_path",
     "is_volume_path",
     "make_phantom",
+    "make_sample_project",
     "plan_import",
     "promotion",
+    "publish_bundle",
     "read_prediction",
     "read_record",
     "read_scores",
@@ -133,11 +143,24 @@ __all__ = [
     "scheme_named",
     "spawn",
     "starter_bundle",
+    "starter_name",
     "triage",
     "write_prediction",
     "write_volume",
 ]
 
+_SAMPLE_SEED = 100
+_SAMPLE_CASES: tuple[tuple[str, Split, bool], ...] = (  # id, split, labelled
+    ("labelled-1", "train", True),
+    ("labelled-2", "train", True),
+    ("labelled-3", "train", True),
+    ("unlabelled-1", "train", False),
+    ("unlabelled-2", "train", False),
+    ("unlabelled-3", "train", False),
+    ("held-out-1", "val", True),
+    ("held-out-2", "val", True),
+    ("test-1", "test", True),
+)
 _ASK_TIMEOUT_S = 120  # importing torch from a cold disk
 _METHODS = """
 import json
@@ -171,13 +194,48 @@ def describe_device() -> str:
     return _ask(_DEVICE).strip()
 
 
-def has_starter() -> bool:
-    """Tell whether this installation came with the starter model."""
+@cache
+def starter_name() -> str | None:
+    """Give the name in the manifest of the starter model, or None where it is missing or damaged."""
     try:
-        starter_bundle()
+        return ModelBundle.read(starter_bundle()).name
     except BundleError:
-        return False
-    return True
+        return None
+
+
+def has_starter() -> bool:
+    """Tell whether this installation came with a sound starter model."""
+    return starter_name() is not None
+
+
+def make_sample_project(folder: Path | str) -> Project:
+    """Make a project of synthetic abdomens and leave it open for writing (seconds: for a worker).
+
+    Returns
+    -------
+    Project
+        Three labelled and three unlabelled training cases, two held out for validation, one for tests.
+
+    Raises
+    ------
+    GuidedNetError
+        When the folder is not empty or cannot be written.
+    """
+    project = Project.create(folder, "Synthetic abdomen", AMOS_15.name)
+    try:
+        with TemporaryDirectory() as scratch:
+            for seed, (case_id, split, labelled) in enumerate(_SAMPLE_CASES):
+                ct, labels = make_phantom(_SAMPLE_SEED + seed, scheme=project.scheme)
+                path = Path(scratch) / f"{case_id}.nii.gz"
+                write_volume(path, ct)
+                names = project.scheme.names if labelled else ()
+                project.add_case(
+                    path, case_id, split, labels=labels if labelled else None, confirmed=names, copy=True
+                )
+    except BaseException:
+        project.close()
+        raise
+    return project
 
 
 def _ask(code: str) -> str:

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from psygnal import Signal
 
-from ..backend import UNKNOWN, LabelScheme
 from ..state.correction import Correction
 from ..state.session import OpenCase, Prediction
 from . import probe
 from .colours import doubt_colormap, label_colormap
 from .display import Display, window_limits
 from .guarded import DescribedImage, GuardedLabels
+from .organ_names import name_options
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -195,8 +194,7 @@ class CaseLayers:
         display = Display(case.image.geometry)
         layer = GuardedLabels(
             display.view(correction.labels), name=f"Organs {case.id}", opacity=0.5,
-            colormap=label_colormap(case.scheme), features=organ_features(case.scheme),
-            **display.layer_options(),
+            **name_options(case.scheme), **display.layer_options(),
         )  # fmt: skip
         layer.guard(correction)
         return layer
@@ -225,10 +223,3 @@ class CaseLayers:
         self._viewer.reset_view()
         if self.image is not None and self._display is not None:
             self.go_to([(n - 1) // 2 for n in self._display.geometry.shape])
-
-
-def organ_features(scheme: LabelScheme) -> pd.DataFrame:
-    """Give the table by which napari names the organs of label values."""
-    values = [0, *(scheme.value(organ.name) for organ in scheme.organs), UNKNOWN]
-    titles = ["background", *(organ.title for organ in scheme.organs), "unknown"]
-    return pd.DataFrame({"index": values, "organ": titles})

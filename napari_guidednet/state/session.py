@@ -27,6 +27,7 @@ from ..backend import (
     read_prediction,
     read_record,
     scheme_named,
+    starter_name,
 )
 
 STARTER = "starter"  # how a request names the model that ships with the package
@@ -317,7 +318,9 @@ class Session:
         )
 
     def _prediction_folder(self, case_id: str, bundle: str | None) -> Path | None:
-        wanted = self.opened.prediction_folder(case_id, bundle or self.model_ref)
+        ref = bundle or self.model_ref
+        name = (starter_name() if ref == STARTER else None) or ref  # a prediction is kept by the true name
+        wanted = self.opened.prediction_folder(case_id, name)
         if (wanted / RECORD).is_file():
             return wanted
         if bundle is not None:

@@ -1,0 +1,183 @@
+"""Work on labels: locks, states, merging, what is unsaved, and saving for real."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from psygnal.testing import SignalTester
+
+from napari_guidednet.backend import (
+    AMOS_15,
+    GeometryError,
+    OrganState,
+    ProjectError,
+    SchemeError,
+    make_phantom,
+)
+from napari_guidednet.state.correction import Correction
+from napari_guidednet.state.session import OpenCase, Prediction, Session
+
+LIVER, SPLEEN = AMOS_15.value("liver"), AMOS_15.value("spleen")
+
+
+def _paint(correction: Correction, where: tuple[slice, ...], value: int) -> None:
+    """Write as the layer does: ask, write, report."""
+    region = correction.labels[where]
+    write = correction.allowed(region, value) & (region != value)
+    old = region[write]
+    region[write] = value
+    if old.size:
+        correction.painted(old, value)
+
+
+@pytest.fixture
+def prediction(session: Session, open_case: OpenCase, store_prediction) -> Prediction:
+    store_prediction(session.opened)
+    loaded = session.load_prediction("unlabelled", "model-1")
+    assert loaded is not None
+    return loaded
+
+
+def test_painting_makes_the_organs_corrected_and_the_case_unsaved(correction: Correction):
+    with SignalTester(correction.changed) as changed, SignalTester(correction.dirty_changed) as dirty:
+        _paint(correction, np.s_[2:4, 2:4, 2:4], LIVER)
+        _paint(correction, np.s_[2:4, 2:4, 2:3], SPLEEN)
+    changed.assert_ever_emitted_with(frozenset({"liver"}))
+    changed.assert_ever_emitted_with(frozenset({"liver", "spleen"}))
+    dirty.assert_emitted_once_with(True)
+    assert correction.states["liver"] is correction.states["spleen"] is OrganState.CORRECTED
+    assert correction.states["aorta"] is OrganState.UNTOUCHED
+    assert correction.volumes_ml()["spleen"] == pytest.approx(4 * 0.9)
+    assert correction.volumes_ml()["liver"] == pytest.approx(4 * 0.9)
+
+
+def test_time_is_counted_but_not_breaks(open_case: OpenCase):
+    now = iter([0.0, 4.0, 4000.0])
+    correction = Correction(open_case, clock=lambda: next(now))
+    for z in range(3):
+        _paint(correction, np.s_[z, :2, :2], LIVER)
+    assert correction.seconds == pytest.approx(1 + 4 + 20)
+    assert [edit.action for edit in correction.annotation.edits] == ["painted"]
+
+
+def test_locked_and_confirmed_organs_are_protected_until_released(correction: Correction):
+    _paint(correction, np.s_[2:4, 2:4, 2:4], LIVER)
+    correction.lock(["liver"])
+    correction.confirm(["liver"])
+    correction.unlock(["liver"])
+    _paint(correction, np.s_[2:4, 2:4, 2:4], SPLEEN)
+    _paint(correction, np.s_[10:12, 2:4, 2:4], LIVER)
+    assert np.count_nonzero(correction.labels == LIVER) == 8
+    correction.reopen(["liver"])
+    assert correction.states["liver"] is OrganState.CORRECTED
+    _paint(correction, np.s_[2:4, 2:4, 2:4], SPLEEN)
+    assert np.count_nonzero(correction.labels == LIVER) == 0
+
+
+def test_values_of_no_organ_are_never_written(correction: Correction):
+    _paint(correction, np.s_[:2, :2, :2], 16)
+    assert not correction.labels.any()
+    _paint(correction, np.s_[:2, :2, :2], 255)
+    assert np.count_nonzero(correction.labels == 255) == 8
+
+
+def test_unknown_organs_are_refused_with_the_known_ones(correction: Correction):
+    with pytest.raises(SchemeError, match=r"no organ 'liverr'.*spleen"):
+        correction.lock(["liverr"])
+
+
+def test_merge_takes_the_model_where_no_person_has_the_say(correction: Correction, prediction: Prediction):
+    truth = prediction.labels.array
+    assert np.count_nonzero(truth == LIVER) > 10
+    _paint(correction, np.s_[0, 0, :5], LIVER)
+    correction.confirm(["liver"])
+    _paint(correction, np.s_[1, 0, :3], SPLEEN)
+    with SignalTester(correction.rewritten) as rewritten, SignalTester(correction.refused) as refused:
+        report = correction.merge(prediction)
+    rewritten.assert_emitted_once()
+    refused.assert_emitted_once_with(report.refused)
+    assert report.kept == {"liver", "spleen"}
+    assert np.count_nonzero(correction.labels == LIVER) == 5
+    assert np.count_nonzero(correction.labels == SPLEEN) == 3
+    others = ~np.isin(truth, (LIVER, SPLEEN)) & ~np.isin(correction.labels, (LIVER, SPLEEN))
+    assert np.array_equal(correction.labels[others], truth[others])
+    assert correction.states["aorta"] is OrganState.PREDICTED
+    assert correction.annotation.edits[-1].bundle == "model-1"
+    assert "2 protected organs kept" in report.text
+    assert report.written == np.count_nonzero(correction.labels) - 8
+
+
+def test_merge_can_replace_corrected_organs(correction: Correction, prediction: Prediction):
+    _paint(correction, np.s_[1, 0, :3], SPLEEN)
+    correction.merge(prediction, keep_corrected=False)
+    assert np.array_equal(correction.labels, prediction.labels.array)
+    assert correction.volumes_ml()["spleen"] == pytest.approx(prediction.record.organs["spleen"].volume_ml)
+
+
+def test_a_merge_is_taken_back_exactly(correction: Correction, prediction: Prediction):
+    _paint(correction, np.s_[1, 0, :3], SPLEEN)
+    before, states = correction.labels.copy(), correction.states
+    correction.merge(prediction, keep_corrected=False)
+    assert correction.undo_merge()
+    assert np.array_equal(correction.labels, before)
+    assert correction.states == states
+    assert not correction.undo_merge()
+
+
+def test_a_merge_cannot_be_taken_back_over_later_work(correction: Correction, prediction: Prediction):
+    correction.merge(prediction)
+    correction.confirm(["aorta"])
+    assert not correction.undo_merge()
+
+
+def test_a_prediction_of_another_grid_is_refused(correction: Correction):
+    _ct, labels = make_phantom(1, shape=(16, 24, 24), spacing_mm=(12, 12, 12))
+    wrong = Prediction("unlabelled", "m", labels, {}, None, AMOS_15)  # type: ignore[arg-type]
+    with pytest.raises(GeometryError, match="Segment this case again"):
+        correction.merge(wrong)
+
+
+def test_saving_writes_what_was_there_at_the_snapshot(session: Session, correction: Correction):
+    _paint(correction, np.s_[2:4, 2:4, 2:4], LIVER)
+    correction.confirm(["liver"])
+    snapshot = correction.snapshot()
+    _paint(correction, np.s_[5:7, 2:4, 2:4], SPLEEN)
+    correction.saved(snapshot, snapshot.save(session.opened))
+    assert correction.dirty
+    stored = session.load_case("unlabelled")
+    assert np.count_nonzero(stored.labels == LIVER) == 8
+    assert not (stored.labels == SPLEEN).any()
+    assert stored.annotation.confirmed == {"liver"}
+    last = correction.snapshot()
+    with SignalTester(correction.dirty_changed) as dirty:
+        correction.saved(last, last.save(session.opened))
+    dirty.assert_emitted_once_with(False)
+    assert np.array_equal(session.load_case("unlabelled").labels, correction.labels)
+
+
+def test_a_failed_save_leaves_the_work_unsaved(session: Session, correction: Correction):
+    _paint(correction, np.s_[2:4, 2:4, 2:4], LIVER)
+    snapshot = correction.snapshot()
+    session.opened.close()
+    with pytest.raises(ProjectError):
+        snapshot.save(session.opened)
+    assert correction.dirty
+    assert session.opened.labels("unlabelled") is None
+
+
+def test_what_went_past_the_gate_is_repaired_on_disk_and_in_memory(session: Session, correction: Correction):
+    _paint(correction, np.s_[2:4, 2:4, 2:4], LIVER)
+    correction.confirm(["liver"])
+    correction.labels[2, 2, 2] = SPLEEN  # a stranger's script writes to the array
+    correction.labels[9, 9, 9] = LIVER
+    snapshot = correction.snapshot()
+    repaired = snapshot.save(session.opened)
+    assert repaired == 2
+    with SignalTester(correction.rewritten) as rewritten:
+        correction.saved(snapshot, repaired)
+    rewritten.assert_emitted_once()
+    for labels in (correction.labels, session.load_case("unlabelled").labels):
+        assert np.count_nonzero(labels == LIVER) == 8
+        assert labels[2, 2, 2] == LIVER
+        assert labels[9, 9, 9] == 0
+    assert correction.volumes_ml()["liver"] == pytest.approx(8 * 0.9)
