@@ -1,0 +1,183 @@
+"""The Cases step: a table of all cases and their states; a double click opens one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..backend import GuidedNetError
+from ..state.review import rank_cases
+from ..state.session import CaseRow
+from .buttons import button
+from .guard import guarded
+from .tables import PlainTable
+
+if TYPE_CHECKING:
+    from .desk import Desk
+
+COLUMNS = ("Case", "Set", "State", "Organs", "Sure")
+TIPS = (
+    "Double click to open",
+    "train: teaches models. val and test: held out, they only score models",
+    "new, predicted, partly labelled or labelled",
+    "Organs a person has confirmed",
+    "Mean confidence of the newest prediction",
+)
+SETS = (
+    ("as its name decides", None),
+    ("train", "train"),
+    ("validation", "val"),
+    ("test", "test"),
+)
+
+
+class CasesPanel(QWidget):
+    """Shows the cases; asks the desk to open one."""
+
+    selection_changed = Signal()
+
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.desk = desk
+        self.table = PlainTable(COLUMNS, TIPS, several=True)
+        self.table.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        self.table.cellDoubleClicked.connect(self._open_row)
+        self.table.itemSelectionChanged.connect(self.selection_changed)
+        self.count = QLabel()
+        self.count.setWordWrap(True)
+        self.open = button("Open", "Open the selected case", self._open_selected)
+        self.least_sure = button(
+            "Open the least sure",
+            "The case whose prediction has the lowest mean confidence",
+            self._open_least_sure,
+        )
+        self.split = QComboBox()
+        for title, name in SETS:
+            self.split.addItem(title, name)
+        self.split.setToolTip("The set that added cases go to; it cannot be changed later")
+        self.add_files = button("Add CT files …", "NIfTI, NRRD, MHA or one DICOM file", self._add_files)
+        self.add_folder = button("Add a DICOM folder …", "A folder that holds one series", self._add_folder)
+        self._lay_out()
+        desk.session.cases_changed.connect(self.refresh)
+        desk.session.project_changed.connect(self.refresh)
+        desk.session.case_changed.connect(self.refresh)
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.count)
+        layout.addWidget(self.table, 1)
+        row = QHBoxLayout()
+        row.addWidget(self.open)
+        row.addWidget(self.least_sure)
+        layout.addLayout(row)
+        adding = QHBoxLayout()
+        adding.addWidget(self.add_files)
+        adding.addWidget(self.add_folder)
+        layout.addLayout(adding)
+        choice = QHBoxLayout()
+        choice.addWidget(QLabel("Added cases go to the set"))
+        choice.addWidget(self.split, 1)
+        layout.addLayout(choice)
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """Ids of the selected cases."""
+        return self.table.selected
+
+    def select(self, cases: Sequence[str]) -> None:
+        """Select cases by id."""
+        self.table.select(cases)
+
+    def refresh(self, *_: object) -> None:
+        """Read the rows anew, keeping the selection."""
+        chosen = self.selected
+        project = self.desk.session.project
+        rows = self.desk.session.case_rows() if project is not None else ()
+        opened = self.desk.session.case
+        self.table.blockSignals(True)
+        self.table.setSortingEnabled(False)
+        self.table.setRowCount(len(rows))
+        for number, row in enumerate(rows):
+            self._fill(number, row, opened is not None and opened.id == row.id)
+        self.table.setSortingEnabled(True)
+        self.select(chosen)
+        self.table.blockSignals(False)
+        self.selection_changed.emit()
+        self.least_sure.setEnabled(any(row.mean_confidence is not None for row in rows))
+        for widget in (self.add_files, self.add_folder):
+            widget.setEnabled(project is not None)
+        self.open.setEnabled(bool(rows))
+        self.count.setText(_count(rows) if project is not None else "Open a project to see its cases.")
+
+    def _fill(self, number: int, row: CaseRow, opened: bool) -> None:
+        sure = "" if row.mean_confidence is None else f"{100 * row.mean_confidence:.0f} %"
+        texts = (row.id, row.split, row.status, f"{row.confirmed} of {row.organs}", sure)
+        self.table.fill(number, texts, f"{row.id} is open" if opened else f"Double click to open {row.id}")
+        for column in range(len(texts)):
+            item = self.table.cell(number, column)
+            font = item.font()
+            font.setBold(opened)
+            item.setFont(font)
+
+    @guarded
+    def _open_row(self, row: int) -> None:
+        self.desk.open_case(self.table.cell(row, 0).text())
+
+    @guarded
+    def _open_selected(self) -> None:
+        if not self.selected:
+            raise GuidedNetError("No case is selected.", "Click a case in the table first.")
+        self.desk.open_case(self.selected[0])
+
+    @guarded
+    def _open_least_sure(self) -> None:
+        ranked = rank_cases(self.desk.session)
+        if not ranked:
+            raise GuidedNetError("No unlabelled case has a prediction yet.", "Segment some cases first.")
+        self.desk.open_case(ranked[0].id)
+        self.desk.say(f"Opening {ranked[0].id}: {ranked[0].reason}")
+
+    @guarded
+    def _add_files(self) -> None:
+        self._add(self.desk.asker.files("Add CT volumes"))
+
+    @guarded
+    def _add_folder(self) -> None:
+        folder = self.desk.asker.folder("Add a DICOM folder")
+        self._add((folder,) if folder is not None else ())
+
+    def _add(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            self.desk.in_thread(
+                f"Adding {path.name}",
+                partial(self.desk.session.add_case, path, self.split.currentData()),
+                self._added,
+            )
+
+    def _added(self, case: object) -> None:
+        self.desk.session.cases_added()
+        added = getattr(case, "id", "")
+        self.desk.say(f"Added {added} to the {getattr(case, 'split', '')} set.")
+
+
+def _count(rows: Sequence[CaseRow]) -> str:
+    if not rows:
+        return "No cases yet. Add CT volumes here, or import a whole data set in the step Project."
+    by_state: dict[str, int] = {}
+    for row in rows:
+        by_state[row.status] = by_state.get(row.status, 0) + 1
+    states = ", ".join(f"{count} {state}" for state, count in by_state.items())
+    held_out = sum(row.split != "train" for row in rows)
+    return f"{len(rows)} cases: {states}. {held_out} held out."

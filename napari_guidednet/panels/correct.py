@@ -1,0 +1,193 @@
+"""The Correct step: look where the model is unsure, paint, lock, confirm organ by organ or the whole case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from ..layers.colours import hex_colour
+from ..state.correction import Correction
+from ..state.review import organ_centre, organ_rows
+from .buttons import button
+from .guard import guarded
+from .organs import OrganTable
+from .places import PlacesRow
+from .view import ViewBox
+
+if TYPE_CHECKING:
+    from .desk import Desk
+
+REFRESH_MS = 400  # counting the voxels of a large CT after each stroke would slow the brush
+
+
+class CorrectPanel(QWidget):
+    """Shows the organs of the open case and what the user wants done with them."""
+
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.desk = desk
+        self.case = QLabel()
+        self.saved = QLabel()
+        self.saved.setToolTip("Labels are saved by themselves two seconds after a change")
+        self.view = ViewBox(desk)
+        self.places = PlacesRow(desk)
+        self.table = OrganTable()
+        self.paint = button("Paint", "Brush of the selected organ; napari's own tools work too", self._paint)
+        self.confirm = button(
+            "Confirm organ",
+            "You vouch for the selected organ in this case, present or absent",
+            self._confirm_organ,
+        )
+        self.confirm_all = button(
+            "Confirm case",
+            "You vouch for all organs of this case; those without voxels as absent",
+            self._confirm_case,
+        )
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(REFRESH_MS)
+        self._later.timeout.connect(self.refresh)
+        self._lay_out()
+        self._connect()
+        self._begin(desk.correction)
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        head = QHBoxLayout()
+        head.addWidget(self.case, 1)
+        head.addWidget(self.saved)
+        layout.addLayout(head)
+        layout.addWidget(self.view)
+        layout.addWidget(self.table, 1)
+        row = QHBoxLayout()
+        for widget in (self.paint, self.confirm, self.confirm_all):
+            row.addWidget(widget)
+        layout.addLayout(row)
+        layout.addWidget(self.places)
+
+    def _connect(self) -> None:
+        self.desk.correction_changed.connect(self._begin)
+        self.desk.session.prediction_changed.connect(self._refresh_later)
+        self.desk.autosave.said.connect(self.saved.setText)
+        self.table.picked.connect(self._pick)
+        self.table.visited.connect(self._visit)
+        self.table.shown_changed.connect(self._show_only)
+        self.table.lock_requested.connect(self._lock)
+        self.table.confirm_requested.connect(self._set_confirmed)
+
+    def _begin(self, correction: Correction | None) -> None:
+        for widget in (self.view, self.table, self.paint, self.confirm, self.confirm_all):
+            widget.setEnabled(correction is not None)
+        if correction is None:
+            self.case.setText("Open a case in the step Cases.")
+            self.table.begin((), {})
+            return
+        for signal in (correction.states_changed, correction.locks_changed, correction.changed):
+            signal.connect(self._refresh_later)
+        colours = {organ.name: hex_colour(organ) for organ in correction.scheme.organs}
+        self.table.begin(organ_rows(self.desk.session.prediction, correction), colours)
+        self.refresh()
+
+    def _refresh_later(self, *_: object) -> None:
+        self._later.start()
+
+    def refresh(self) -> None:
+        """Show the organs of the open case as they are now."""
+        correction = self.desk.correction
+        if correction is None:
+            return
+        self.table.show_rows(organ_rows(self.desk.session.prediction, correction), correction.locks)
+        total, done = len(correction.scheme.names), len(correction.confirmed)
+        held_out = "" if correction.case.split == "train" else ", held out"
+        self.case.setText(f"{correction.case.id}{held_out}: {done} of {total} organs confirmed")
+        self.confirm_all.setEnabled(done < total)
+
+    @guarded
+    def _pick(self, name: str) -> None:
+        self.desk.layers.select_organ(name)
+
+    @guarded
+    def _visit(self, name: str) -> None:
+        correction = self.desk.correction
+        if correction is None:
+            return
+        centre = organ_centre(correction.labels, correction.scheme, name)
+        title = _titles(correction, [name])
+        if centre is None:
+            self.desk.say(f"{title} has no voxels in {correction.case.id}.")
+        else:
+            self.desk.layers.go_to(centre)
+
+    @guarded
+    def _show_only(self, names: Iterable[str]) -> None:
+        self.desk.layers.show_only(names)
+
+    @guarded
+    def _lock(self, name: str, on: bool) -> None:
+        correction = self._open()
+        (correction.lock if on else correction.unlock)([name])
+        word = "locked: nothing can change it" if on else "unlocked"
+        kept = (
+            " It is still confirmed; untick OK to change it."
+            if not on and name in correction.confirmed
+            else ""
+        )
+        self.desk.say(f"{_titles(correction, [name])} is {word}.{kept}")
+
+    @guarded
+    def _set_confirmed(self, name: str, on: bool) -> None:
+        if on:
+            self._confirm([name])
+        else:
+            correction = self._open()
+            correction.reopen([name])
+            self.desk.say(f"{_titles(correction, [name])} is open for corrections again.")
+
+    @guarded
+    def _paint(self) -> None:
+        if self.table.current is None:
+            self.table.selectRow(0)
+        self.desk.layers.paint(True)
+
+    @guarded
+    def _confirm_organ(self) -> None:
+        if self.table.current is None:
+            self.desk.say("Click the organ in the table that you want to confirm.")
+            return
+        self._confirm([self.table.current])
+
+    @guarded
+    def _confirm_case(self) -> None:
+        correction = self._open()
+        self._confirm([name for name in correction.scheme.names if name not in correction.confirmed])
+
+    def _confirm(self, names: list[str]) -> None:
+        correction = self._open()
+        volumes = {row.name: row.volume_ml for row in organ_rows(self.desk.session.prediction, correction)}
+        correction.confirm(names)
+        absent = [name for name in names if not volumes[name]]
+        what = _titles(correction, names) if len(names) == 1 else f"{len(names)} organs"
+        note = f" As absent: {_titles(correction, absent)}." if absent else ""
+        self.desk.say(
+            f"Confirmed {what} of {correction.case.id}.{note}",
+            "Undo",
+            partial(self._reopen, correction, names),
+        )
+
+    def _reopen(self, correction: Correction, names: list[str]) -> None:
+        correction.reopen(names)
+        self.desk.say(f"{_titles(correction, names)} of {correction.case.id}: open for corrections again.")
+
+    def _open(self) -> Correction:
+        correction = self.desk.correction
+        if correction is None:
+            raise RuntimeError("the organ table is enabled without an open case")
+        return correction
+
+
+def _titles(correction: Correction, names: Iterable[str]) -> str:
+    return ", ".join(correction.scheme.organ(correction.scheme.value(name)).title for name in names)

@@ -1,0 +1,312 @@
+"""What all panels share: the open project and case, its runs, its layers, and how work moves between them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from ..backend import PredictRequest, Project, TrainRequest, make_sample_project
+from ..layers.case_layers import CaseLayers
+from ..state.correction import Correction
+from ..state.jobs import Job, JobBoard
+from ..state.session import OpenCase, Prediction, Session
+from .autosave import Autosave
+from .load import Loader, Outcome
+from .ticker import Ticker
+
+if TYPE_CHECKING:
+    import napari
+
+    from .ask import Asker
+
+
+class Desk(QObject):
+    """Opens, shows and saves; panels ask it and listen to it.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where cases are shown.
+    asker : Asker
+        Who answers questions.
+    """
+
+    said = Signal(str, str, object)  # what happened; a button's name and what it does, or "" and None
+    failed = Signal(object, str)  # error, what was being done
+    correction_changed = Signal(object)  # Correction | None: another case is open
+    work_changed = Signal()  # anything that may change the next step
+    busy = Signal(bool)
+
+    def __init__(self, viewer: napari.Viewer, asker: Asker, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.asker = asker
+        self.session = Session()
+        self.board = JobBoard()
+        self.layers = CaseLayers(viewer)
+        self.correction: Correction | None = None
+        self.loader = Loader(self)
+        self.autosave = Autosave(lambda: self.session.project, self)
+        self.ticker = Ticker(self.board.poll, self.fail, self)
+        self._decided: set[str] = set()  # models the user has promoted or declined
+        self._closed = False
+        self.loader.started.connect(self._on_loading)
+        self.loader.idle.connect(partial(self.busy.emit, False))
+        self.autosave.failed.connect(partial(self.fail, doing="autosave"))
+        self.autosave.saved.connect(lambda _case: self.session.cases_added())
+        self.session.project_changed.connect(self._on_project)
+        self.session.cases_changed.connect(self._on_work)
+        self.session.bundles_changed.connect(self._on_work)
+        self.session.case_changed.connect(self._on_work)
+        self.board.changed.connect(self._on_work)
+        self.board.started.connect(self._on_work)
+        self.board.ended.connect(self._on_ended)
+        self.ticker.start()
+
+    # telling
+
+    def say(self, text: str, action: str = "", do: Callable[[], object] | None = None) -> None:
+        """Tell the user what happened, with an optional button."""
+        self.said.emit(text, action, do)
+
+    def fail(self, error: Exception, doing: str = "") -> None:
+        """Show an error: a user's mistake as message and hint, a bug as a report."""
+        self.failed.emit(error, doing)
+
+    def in_thread(
+        self,
+        title: str,
+        work: Callable[[], Any],
+        then: Callable[[Any], None],
+        key: str | None = None,
+        otherwise: Callable[[], None] | None = None,
+    ) -> None:
+        """Run `work` in the worker thread, then `then(value)` here; an error is shown, then `otherwise()`."""
+
+        def done(outcome: Outcome) -> None:
+            if outcome.error is not None:
+                self.fail(outcome.error, doing=title)
+                if otherwise is not None:
+                    otherwise()
+                return
+            try:
+                then(outcome.value)
+            except Exception as error:  # every kind: a bug becomes a report that can be copied
+                self.fail(error, doing=title)
+
+        self.loader.load(title, work, done, key)
+
+    # project
+
+    def open_project(self, folder: Path | str) -> None:
+        """Open a project; runs of it that still go on are followed again."""
+        self._leave_case()
+        project = self.session.open_project(folder)
+        running = self.board.running()
+        again = f" {running[0].title} still goes on." if running else ""
+        self.say(f"Opened {project.name}: {len(project.cases)} cases.{again}")
+
+    def create_project(self, folder: Path, name: str, scheme: str) -> None:
+        """Make a project and open it."""
+        self._leave_case()
+        self.session.create_project(folder, name, scheme)
+        self.say(f"Made the project {name} with the scheme {scheme}.")
+
+    def open_sample(self, folder: Path) -> None:
+        """Make the synthetic abdomen project and open it."""
+        self._leave_case()
+        self.in_thread("Making synthetic abdomens", partial(make_sample_project, folder), self._adopt)
+
+    def _adopt(self, project: Project) -> None:
+        self.session.adopt_project(project)
+        self.say(f"Made {project.name}: {len(project.cases)} synthetic cases.")
+
+    # case
+
+    def open_case(self, case_id: str) -> None:
+        """Read a case in the thread and show it; the open one is saved first."""
+        self.autosave.flush()
+        self.in_thread(f"Reading {case_id}", partial(self._read, case_id), self._show, key="case")
+
+    def _read(self, case_id: str) -> tuple[OpenCase, Prediction | None]:
+        return self.session.load_case(case_id), self.session.load_prediction(case_id)
+
+    def _show(self, read: tuple[OpenCase, Prediction | None]) -> None:
+        case, prediction = read
+        if self.session.project is None:
+            return
+        correction = Correction(case)
+        self.autosave.watch(correction)
+        self.correction = correction
+        self.session.show_case(case)
+        self.layers.show(case, correction)
+        correction.states_changed.connect(self._on_work)
+        correction.refused.connect(self._on_refused)
+        self.correction_changed.emit(correction)
+        if prediction is not None:
+            self.show_prediction(prediction)
+        held_out = " It is held out: it scores models and never trains them." if case.split != "train" else ""
+        self.say(f"Opened {case.id}: {len(correction.confirmed)} organs confirmed.{held_out}")
+        self.work_changed.emit()
+
+    def _leave_case(self) -> None:
+        self.autosave.watch(None)
+        self.correction = None
+        self.layers.clear()
+        self.session.close_case()
+        self.correction_changed.emit(None)
+
+    # segmenting
+
+    def segment(self, cases: Sequence[str], bundle: str, device: str = "auto") -> Job:
+        """Start a process that segments cases of the project."""
+        project = self.session.opened
+        request = PredictRequest(
+            project=str(project.folder), cases=tuple(cases), bundle=bundle, device=device
+        )
+        job = self.board.launch(project, request)
+        self.say(f"{job.title}: started with {bundle}. You can go on working.")
+        return job
+
+    def show_prediction(self, prediction: Prediction) -> None:
+        """Show the maps of a prediction of the open case."""
+        self.session.show_prediction(prediction)
+        self.layers.show_prediction(prediction)
+
+    def use_prediction(self, prediction: Prediction) -> None:
+        """Take the model's labels into the open case; confirmed, locked and corrected organs stay."""
+        if self.correction is None or self.correction.case.id != prediction.case:
+            return
+        self.show_prediction(prediction)
+        report = self.correction.merge(prediction)
+        self.say(f"{prediction.case}: {report.text}", "Undo", self._undo_merge)
+        self.work_changed.emit()
+
+    def _undo_merge(self) -> None:
+        undone = self.correction is not None and self.correction.undo_merge()
+        self.say(
+            "The labels are as they were before." if undone else "You worked on since; use Ctrl+Z instead."
+        )
+
+    # training
+
+    def retrain(self, request: TrainRequest) -> Job:
+        """Start a training process; the open case is saved first, so that it takes part."""
+        self.autosave.flush()
+        job = self.board.launch(self.session.opened, request)
+        self.say(f"{job.title}: started. napari may be closed; the training goes on.")
+        return job
+
+    # models
+
+    @property
+    def candidate(self) -> str | None:
+        """A newly trained model that nobody has decided about."""
+        trained = [job.bundle for job in self.board.jobs if job.kind == "train" and job.bundle]
+        known = {name for name, _ in self.session.model_refs()} if self.session.project else set()
+        newest = trained[-1] if trained else None
+        undecided = newest in known and newest not in self._decided and newest != self.session.model_ref
+        return newest if undecided else None
+
+    def promote(self, name: str) -> None:
+        """Put a model in use."""
+        old = self.session.model_title
+        self._decided.add(name)
+        self.session.promote(name)
+        self.say(f"{name} is in use now, in place of {old}.", "Roll back", self.roll_back)
+
+    def keep(self, name: str) -> None:
+        """Leave the model in use as it is; the new one stays in the project."""
+        self._decided.add(name)
+        self.session.bundles_changed.emit()
+        self.say(f"{self.session.model_title} stays in use; {name} can be promoted later.")
+
+    def roll_back(self) -> None:
+        """Put the model used before in use again."""
+        self._decided.add(self.session.model_ref)
+        self.session.roll_back()
+        self.say(f"{self.session.model_title} is in use again.")
+
+    # closing
+
+    def flush(self) -> None:
+        """Save what is unsaved, now."""
+        try:
+            self.autosave.flush()
+        except Exception as error:  # every kind: closing goes on, the message is the last word
+            self.fail(error, doing="saving before closing")
+
+    def close(self) -> None:
+        """Save, let go of the project and stop all timers; runs go on."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(RuntimeError):  # Qt may have taken the children already
+            self.ticker.stop()
+            self.flush()
+            self.autosave.close()
+            self.loader.close()
+        session, board = self.session, self.board
+        for signal in (
+            session.project_changed, session.cases_changed, session.case_changed,
+            session.prediction_changed, session.bundles_changed,
+            board.started, board.changed, board.event, board.ended,
+        ):  # fmt: skip
+            signal.disconnect()  # the widgets may be gone: nobody is told
+        self.session.close()
+
+    # within
+
+    def _on_project(self, project: Project | None) -> None:
+        if project is None:
+            self.board.clear()
+        else:
+            self.board.attach(project)
+        self.work_changed.emit()
+
+    def _on_work(self, *_: object) -> None:
+        self.work_changed.emit()
+
+    def _on_loading(self, title: str) -> None:
+        self.busy.emit(True)
+        self.say(f"{title} …")
+
+    def _on_refused(self, voxels: int) -> None:
+        self.say(f"{voxels:,} voxels belong to locked or confirmed organs and were left as they are.")
+
+    def _on_ended(self, job: Job) -> None:
+        self.session.bundles_changed.emit()
+        self.session.cases_added()
+        if job.state != "done":
+            self.say(f"{job.title}: {job.message}")
+        elif job.kind == "predict":
+            self._on_segmented(job)
+        elif job.kind == "train":
+            self.say(
+                f"Training is done: {job.bundle}. Compare it with the model in use."
+                if job.bundle
+                else f"{job.title} is done."
+            )
+        else:
+            self.say(f"{job.title}: done.")
+        self.work_changed.emit()
+
+    def _on_segmented(self, job: Job) -> None:
+        case = self.session.case
+        if case is None or case.id not in job.cases_done:
+            self.say(f"{job.title}: done.")
+            return
+        bundle = job.request.bundle if isinstance(job.request, PredictRequest) else None
+        read = partial(self.session.load_prediction, case.id, bundle)
+        self.in_thread(f"Reading the labels of {case.id}", read, self.use_prediction, key="prediction")
+
+
+def names(cases: Iterable[str], most: int = 3) -> str:
+    """Name a few cases, count the rest."""
+    listed = list(cases)
+    rest = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + rest

@@ -1,0 +1,113 @@
+"""The GuidedNet dock: six steps from a project to a better model, and always the next one in sight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QApplication, QMainWindow, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from .ask import DialogAsker
+from .cases import CasesPanel
+from .correct import CorrectPanel
+from .desk import Desk
+from .guard import guarded
+from .guide import PANELS, next_step
+from .models import ModelsPanel
+from .overview import Overview
+from .predict import PredictPanel
+from .project import ProjectPanel
+from .status import StatusLine
+from .train import TrainPanel
+
+if TYPE_CHECKING:
+    import napari
+
+
+class MainPanel(QWidget):
+    """Holds the six steps and the status line; joins them to the desk.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Given by napari.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.desk = Desk(napari_viewer, DialogAsker(self), self)
+        self.overview = Overview(self.desk)
+        self.project = ProjectPanel(self.desk)
+        self.cases = CasesPanel(self.desk)
+        self.segment = PredictPanel(self.desk, lambda: self.cases.selected)
+        self.correct = CorrectPanel(self.desk)
+        self.train = TrainPanel(self.desk)
+        self.models = ModelsPanel(self.desk)
+        self.status = StatusLine()
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.setUsesScrollButtons(False)
+        pages = (self.project, self.cases, self.segment, self.correct, self.train, self.models)
+        for name, page in zip(PANELS, pages, strict=True):
+            self.tabs.addTab(_scrolled(page), name)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.status)
+        self._watched: QMainWindow | None = None
+        self._guide_later = QTimer(self)
+        self._guide_later.setSingleShot(True)
+        self._guide_later.timeout.connect(self._guide)
+        self._connect()
+        self._guide()
+
+    def _connect(self) -> None:
+        self.desk.said.connect(self.status.say)
+        self.desk.failed.connect(self.status.show_error)
+        self.desk.busy.connect(self.status.show_busy)
+        self.desk.work_changed.connect(self._guide_later.start)
+        self.cases.selection_changed.connect(self.segment.refresh_cases)
+        self.status.next_requested.connect(self.show_step)
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.desk.close)
+        desk = self.desk
+        self.destroyed.connect(lambda: desk.close())
+
+    @guarded
+    def open_project(self, folder: Path | str) -> None:
+        """Open a project and show its cases."""
+        self.desk.open_project(folder)
+        self.show_step("Cases")
+
+    def show_step(self, name: str) -> None:
+        """Turn to a step: Project, Cases, Segment, Correct, Train or Models."""
+        self.tabs.setCurrentIndex(PANELS.index(name))
+
+    @guarded
+    def _guide(self) -> None:
+        self.status.show_next(next_step(self.overview.facts))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Learn which window the dock is in, to save before it closes."""
+        super().showEvent(event)
+        window = self.window()
+        if isinstance(window, QMainWindow) and window is not self._watched:
+            self._watched = window
+            window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Save when napari's window is about to close."""
+        if watched is self._watched and event.type() == QEvent.Type.Close:
+            self.desk.flush()
+        return False
+
+
+def _scrolled(page: QWidget) -> QScrollArea:
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setWidget(page)
+    return area

@@ -1,0 +1,202 @@
+"""The Models step: all models, old against new organ by organ, and the decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..backend import EvaluateRequest, GuidedNetError
+from ..state.comparison import Comparison, comparison_of
+from ..state.jobs import Job
+from .buttons import button
+from .guard import guarded
+from .progress import JobProgress
+from .tables import PlainTable
+
+if TYPE_CHECKING:
+    from .desk import Desk
+
+MODELS = ("Model", "From", "Method", "Dice", "Cases", "In use")
+ORGANS = ("Organ", "Old", "New", "Change", "Cases")
+BETTER, WORSE = QColor("#2e9e4f"), QColor("#d9483b")  # readable on dark and on light ground
+NOTICEABLE = 0.005  # a smaller change of Dice is left uncoloured
+
+
+class ModelsPanel(QWidget):
+    """Lists models and compares one of them with the model in use."""
+
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.desk = desk
+        self.comparison: Comparison | None = None
+        self.models = PlainTable(MODELS)
+        self.models.itemSelectionChanged.connect(self._on_selected)
+        self.table = PlainTable(ORGANS)
+        self.verdict = QLabel()
+        self.verdict.setWordWrap(True)
+        self.score = button(
+            "Score both on the held-out cases", "Segments the validation cases with both models", self._score
+        )
+        self.promote = button("Promote", "This model segments from now on; can be rolled back", self._promote)
+        self.keep = button("Keep the old one", "The new model stays in the project, unused", self._keep)
+        self.roll_back = button("Roll back", "The model used before takes over again", self._roll_back)
+        self.progress = JobProgress(desk, "evaluate")
+        self._lay_out()
+        session = desk.session
+        for signal in (session.project_changed, session.bundles_changed):
+            signal.connect(self.refresh)
+        desk.board.ended.connect(self._on_ended)
+        desk.board.started.connect(self._on_ended)
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.models, 1)
+        layout.addWidget(self.verdict)
+        layout.addWidget(self.table, 2)
+        layout.addWidget(self.score)
+        layout.addWidget(self.progress)
+        row = QHBoxLayout()
+        for widget in (self.promote, self.keep, self.roll_back):
+            row.addWidget(widget)
+        layout.addLayout(row)
+
+    @property
+    def selected(self) -> str | None:
+        """Name of the selected model."""
+        return next(iter(self.models.selected), None)
+
+    def select(self, name: str) -> None:
+        """Select a model by name."""
+        self.models.select([name])
+
+    def refresh(self, *_: object) -> None:
+        """Read the models anew; a candidate is selected by itself."""
+        project = self.desk.session.project
+        rows = self.desk.session.bundle_rows() if project is not None else ()
+        wanted = self.desk.candidate or self.selected
+        with QSignalBlocker(self.models):
+            self.models.setRowCount(len(rows))
+            for number, row in enumerate(rows):
+                dice = "" if row.mean_dice is None else f"{row.mean_dice:.3f}"
+                cases = f"{row.labelled} + {row.unlabelled}"
+                texts = (
+                    row.name,
+                    row.parent or "scratch",
+                    row.method,
+                    dice,
+                    cases,
+                    "✔" if row.current else "",
+                )
+                self.models.fill(number, texts, f"{row.name}, made {row.created}")
+            self.models.clearSelection()
+            if wanted is not None:
+                self.select(wanted)
+        self._on_selected()
+
+    def _on_ended(self, _job: Job) -> None:
+        self._on_selected()
+
+    @guarded
+    def _on_selected(self) -> None:
+        session, name = self.desk.session, self.selected
+        self.comparison = self._find(name) if name is not None and name != session.model_ref else None
+        self._show(name)
+        other = name is not None and name != session.model_ref
+        self.promote.setEnabled(other)
+        self.promote.setText(f"Promote {name}" if other else "Promote")
+        self.keep.setEnabled(other and name == self.desk.candidate)
+        self.roll_back.setEnabled(session.project is not None and session.can_roll_back)
+        busy = bool(self.desk.board.running("evaluate"))
+        self.score.setVisible(other and self.comparison is None)
+        self.score.setEnabled(not busy and bool(self._held_out()))
+
+    def _held_out(self) -> tuple[str, ...]:
+        if self.desk.session.project is None:
+            return ()
+        return tuple(r.id for r in self.desk.session.case_rows() if r.split == "val" and r.confirmed)
+
+    def _find(self, name: str) -> Comparison | None:
+        current = self.desk.session.model_ref
+        for job in reversed(self.desk.board.jobs):
+            if job.kind == "predict" or job.alive:
+                continue
+            found = comparison_of(job.folder)
+            if found is not None and found.new == name and found.old in (None, current):
+                return found
+        return None
+
+    def _show(self, name: str | None) -> None:
+        comparison = self.comparison
+        self.table.setVisible(comparison is not None)
+        if comparison is None:
+            self.verdict.setText(self._why_nothing(name))
+            return
+        old = comparison.old or "no model yet"
+        self.verdict.setText(f"{comparison.new} against {old}. {comparison.verdict}")
+        means = ("Mean over organs", comparison.old_mean, comparison.new_mean, None)
+        rows: list[tuple[str, float | None, float | None, int | None]] = [means]
+        rows += [(row.title, row.old, row.new, row.cases) for row in comparison.rows]
+        self.table.setRowCount(len(rows))
+        for number, (title, before, now, cases) in enumerate(rows):
+            change = None if before is None or now is None else now - before
+            texts = (title, _dice(before), _dice(now), _change(change), "" if cases is None else str(cases))
+            self.table.fill(number, texts, f"Mean Dice of {title} over the held-out cases that have it")
+            if change is not None and abs(change) >= NOTICEABLE:
+                self.table.cell(number, 3).setForeground(BETTER if change > 0 else WORSE)
+
+    def _why_nothing(self, name: str | None) -> str:
+        session = self.desk.session
+        if session.project is None:
+            return "Open a project to see its models."
+        if name is None:
+            return f"In use: {session.model_title}. Select a model to compare it."
+        if name == session.model_ref:
+            return f"{name} is the model in use."
+        if not self._held_out():
+            return f"{name} cannot be compared: no validation case has a confirmed organ."
+        return f"{name} and {session.model_title} were not scored on the same held-out cases yet."
+
+    @guarded
+    def _score(self) -> None:
+        session, name = self.desk.session, self.selected
+        if name is None:
+            raise GuidedNetError("No model is selected.", "Select the model to compare.")
+        bundles = tuple(ref for ref in (session.model_ref, name) if ref)
+        request = EvaluateRequest(project=str(session.opened.folder), bundles=bundles, split="val")
+        job = self.desk.board.launch(session.opened, request)
+        self.desk.say(f"{job.title}: started.")
+
+    @guarded
+    def _promote(self) -> None:
+        name = self.selected
+        if name is not None:
+            self.desk.promote(name)
+
+    @guarded
+    def _keep(self) -> None:
+        if self.selected is not None:
+            self.desk.keep(self.selected)
+
+    @guarded
+    def _roll_back(self) -> None:
+        self.desk.roll_back()
+
+
+def _dice(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _change(value: float | None) -> str:
+    if value is None:
+        return ""
+    sign = "▲" if value >= NOTICEABLE else "▼" if value <= -NOTICEABLE else " "
+    return f"{sign} {value:+.3f}"
