@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,3 +126,45 @@ def publish():
         publish_bundle(project.bundle_folder(name), manifest, tensors, "card")
 
     return publish
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle "tiny" that really segments: two random networks of width 4 with class banks."""
+    import torch
+
+    from guidednet_training.functional.class_bank import ClassBank
+    from guidednet_training.inference.weights import pack
+    from guidednet_training.nets import build_net
+
+    spec, nets, banks = NetSpec(width=4), {}, {}
+    for seed, name in enumerate(("a", "b")):
+        nets[name] = build_net(spec, AMOS_15.n_classes, init="kaiming" if seed == 0 else "xavier", seed=seed)
+        banks[name] = bank = ClassBank(AMOS_15.n_classes, 4)
+        bank.mean.copy_(torch.rand(bank.mean.shape, generator=torch.Generator().manual_seed(seed)))
+        bank.variance.fill_(0.1)
+        bank.count.fill_(100)
+        bank.seen.fill_(True)
+    manifest = BundleManifest(
+        name="tiny",
+        method="guidednet",
+        net=spec,
+        scheme=AMOS_15.name,
+        organs=AMOS_15.names,
+        preprocess=PreprocessSpec(spacing_mm=(12.0, 12.0, 12.0), normalise="window"),
+        patch=PatchSpec(size=(32, 32, 32), window=(32, 32, 32), labelled=1, unlabelled=1),
+        networks=("a", "b"),
+        created="2026-01-01T00:00:00+00:00",
+    )
+    folder = tmp_path_factory.mktemp("bundles") / "tiny"
+    publish_bundle(folder, manifest, pack(nets, banks), "A random bundle for tests.")
+    return folder
+
+
+@pytest.fixture
+def tiny_project(project_folder: Path, tiny_bundle: Path) -> Path:
+    """The closed project of `project_folder` with the bundle "tiny" in use."""
+    with Project.open(project_folder, write=True) as project:
+        shutil.copytree(tiny_bundle, project.bundle_folder("tiny"))
+        project.promote("tiny")
+    return project_folder
