@@ -15,6 +15,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from pydantic import Field
 
+from .case import CASE_ID
 from .errors import BundleError, GuidedNetError
 from .files import atomic_folder, read_text
 from .record import Record
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from .project import Project
 
 FORMAT = 1
-BUNDLE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # a folder name on every system, never a path
 _BANK = ("mean", "variance", "count", "seen")
 _MANIFEST, _WEIGHTS, _CARD = "manifest.json", "weights.safetensors", "README.md"
 
@@ -35,7 +35,7 @@ class BundleManifest(Record):
     """What is known about a trained model (`manifest.json`)."""
 
     format: Literal[1] = 1
-    name: str = Field(pattern=BUNDLE_NAME)
+    name: str = Field(pattern=CASE_ID)
     parent: str | None = None  # bundle it was warm-started from
     method: str
     net: NetSpec

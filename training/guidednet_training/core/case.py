@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,6 +14,9 @@ from .geometry import Geometry
 from .record import Record
 
 Split = Literal["train", "val", "test"]
+CASE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # a folder name on every system, never a path
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm")
+CHANNEL = re.compile(r"_0000$")  # of the CT, which nnU-Net and FLARE put behind the id
 
 
 class OrganState(StrEnum):
@@ -50,7 +55,7 @@ class Annotation(Record):
 class Case(Record):
     """A CT volume of a project (`case.json`)."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    id: str = Field(pattern=CASE_ID)
     image: str = Field(description="path of the image, absolute or relative to the project folder")
     digest: str = Field(description="SHA-256 of the voxels and the affine")
     shape: tuple[int, int, int] = Field(description="voxels along z, y, x")
@@ -61,3 +66,15 @@ class Case(Record):
     def geometry(self) -> Geometry:
         """The grid of the image."""
         return Geometry(self.shape, np.array(self.affine, dtype=np.float64))
+
+
+def stem_of(path: Path) -> str:
+    """Give a file name without the ending of its image format."""
+    ending = next((end for end in IMAGE_SUFFIXES if path.name.lower().endswith(end)), "")
+    return path.name[: len(path.name) - len(ending)]
+
+
+def id_from_path(path: Path) -> str:
+    """Make a case id from a file name: without its ending and nnU-Net's channel number."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", CHANNEL.sub("", stem_of(path))).lstrip("._-")[:56]
+    return plain or "case"

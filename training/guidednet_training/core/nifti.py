@@ -20,7 +20,7 @@ from .stream import DAMAGED, ImageStream, open_stream
 SUFFIXES = (".nii", ".nii.gz")
 NO_SCALE = (1.0, 0.0)
 MAX_OFFSET = 16 << 20  # of the voxels; extensions larger than this are no header any more
-QUATERNION_ROUNDING = 1e-5  # by which writers let the three stored parts exceed a unit quaternion
+QUATERNION_ROUNDING = np.float32(1e-5)  # by which writers let the three stored parts exceed a unit quaternion
 SPACING_TOLERANCE = 0.05  # pixdim against the affine, relative
 _UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # unknown, metre, millimetre, micrometre
 _REAL = frozenset({2, 4, 8, 16, 64, 256, 512, 768, 1024, 1280})  # codes of integers and floats
@@ -31,7 +31,7 @@ _FOREIGN = {
 # What a written header takes over from its source. Everything else (descrip, aux_file, db_name,
 # intent_name, extensions, unused bytes) may name a patient and is left behind.
 _KEPT = (
-    "dim_info", "pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
+    "dim", "dim_info", "pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
     "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z", "cal_max", "cal_min",
 )  # fmt: skip
 
@@ -73,10 +73,11 @@ def read_nifti(path: Path) -> tuple[NDArray[Any], Geometry, Header]:
 
 
 def read_nifti_geometry(path: Path) -> Geometry:
-    """Read only the grid of a NIfTI file; its voxels are neither read nor checked."""
+    """Read only the header of a NIfTI file; its voxels are neither read nor checked."""
     with open_stream(path) as stream:
         stream.inflate()
         header = _read_header(stream)
+        _dtype(path, header)
         return _geometry(path, header, _shape(path, header))
 
 
@@ -102,10 +103,9 @@ def write_nifti(
     scale : (float, float)
         Slope and intercept that a reader shall apply.
     """
-    own = _header_for(geometry, header)
     try:
+        own = _header_for(geometry, header)
         own.set_data_dtype(array.dtype)
-        own.set_data_shape(geometry.shape[::-1])
     except HeaderDataError as error:
         raise FileError(f"NIfTI cannot hold {array.dtype} voxels of shape {array.shape}.") from error
     own["scl_slope"], own["scl_inter"] = scale
@@ -215,6 +215,8 @@ def _geometry(path: Path, header: Header, shape: tuple[int, int, int]) -> Geomet
 def _check_pixdim(path: Path, header: Header, affine: NDArray[Any]) -> None:
     pixdim = np.asarray(header["pixdim"][1:4], np.float64)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if (pixdim == pixdim[0]).all() and pixdim[0] in (0, 1):
+        return  # never set by the writer
     if not (np.abs(pixdim / spacing - 1.0) <= SPACING_TOLERANCE).all():
         sizes = [" x ".join(f"{step:.4g}" for step in steps) for steps in (pixdim, spacing)]
         raise GeometryError(

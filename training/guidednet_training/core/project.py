@@ -16,8 +16,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from .bundle import BUNDLE_NAME, ModelBundle, is_bundle
-from .case import Annotation, Case, Edit, OrganState, Split
+from .bundle import ModelBundle, is_bundle
+from .case import CASE_ID, Annotation, Case, Edit, OrganState, Split
+from .case import id_from_path as id_from_path
 from .errors import FileError, GeometryError, ProjectError, SchemeError
 from .files import PARTIAL, atomic_folder, read_text, sweep_partials, write_text
 from .label_pair import LabelPair
@@ -178,7 +179,7 @@ class Project:
 
     def add_case(
         self,
-        path: Path | str,
+        path: Path | str | Volume,
         id: str | None = None,  # noqa: A002 - the word of the project for it
         split: Split | None = None,
         labels: Volume | None = None,
@@ -189,8 +190,9 @@ class Project:
 
         Parameters
         ----------
-        path : Path
-            A file, or a DICOM folder. It stays where it is and is checked at every reading.
+        path : Path or Volume
+            A file, or a DICOM folder; or what was just read from one, with its source. The file stays
+            where it is and is checked at every reading.
         id : str, optional
             Default: from the file name.
         split : {"train", "val", "test"}, optional
@@ -210,13 +212,14 @@ class Project:
             When the CT or the labels cannot be used.
         """
         self._check_writable()
-        path = Path(path).resolve()
+        volume = path if isinstance(path, Volume) else None
+        path = _source_of(path).resolve()
         confirmed = tuple(confirmed)
         case_id = self._new_id(path) if id is None else id
         folder = self._case_folder(case_id)
         if folder.exists():
             raise ProjectError(f"There is a case '{case_id}' already.", "Give another id.")
-        volume = read_volume(path)
+        volume = volume or read_volume(path)
         annotation = None if labels is None else self._imported(labels, confirmed)
         if annotation is None and confirmed:
             raise ProjectError(f"Case '{case_id}': organs were confirmed without labels.", "Give the labels.")
@@ -341,7 +344,10 @@ class Project:
 
     @property
     def current(self) -> str | None:
-        """Name of the bundle in use, or None for the starter."""
+        """Name of the bundle in use, or None for the starter; a reader sees what the writer did since."""
+        if self._lock is None:
+            path = self._folder / "project.json"
+            self._file, _ = parse_project_file(read_text(path), str(path))
         return self._file.current
 
     def bundles(self) -> tuple[str, ...]:
@@ -476,14 +482,6 @@ class Project:
             sweep_partials(self._folder / shared, older_than_s=_DAY_S)
 
 
-def id_from_path(path: Path) -> str:
-    """Make a case id from a file name: without its endings and nnU-Net's channel number."""
-    stem = re.sub(r"(\.nii)?\.gz$|\.(nii|nrrd|mha|mhd|dcm)$", "", path.name, flags=re.IGNORECASE)
-    stem = re.sub(r"_0000$", "", stem)
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).lstrip("._-")[:56]
-    return plain or "case"
-
-
 def current_author() -> str:
     """Give the name of the user of this computer."""
     try:
@@ -524,7 +522,7 @@ def _holder(folder: Path) -> str:
 
 
 def _safe_name(name: str) -> str:
-    if not re.fullmatch(BUNDLE_NAME, name):
+    if not re.fullmatch(CASE_ID, name):
         raise ProjectError(
             f"'{name}' cannot be a name here.", "Use up to 64 letters, digits, dots, dashes and underscores."
         )
@@ -553,6 +551,14 @@ def _check_grid(case: Case, labels: Volume) -> None:
 
 def _mm(spacing: tuple[float, float, float]) -> str:
     return " x ".join(f"{step:.4g}" for step in spacing)
+
+
+def _source_of(image: Path | str | Volume) -> Path:
+    if not isinstance(image, Volume):
+        return Path(image)
+    if image.source is None:
+        raise ProjectError("A volume that is in no file cannot become a case.", "Write it to a file first.")
+    return image.source
 
 
 def _copy_image(path: Path, volume: Volume, folder: Path) -> Path:

@@ -94,6 +94,22 @@ def read_volume(path: Path | str, kind: Kind = "ct_hu") -> Volume:
     return Volume(_as_kind(array, kind, str(path)), geometry, kind, header, path)
 
 
+def read_geometry(path: Path | str) -> Geometry:
+    """Read the grid of a volume; of a NIfTI file only the header, so that many can be looked at quickly.
+
+    Raises
+    ------
+    FileError, GeometryError
+        As `read_volume`; damage of the voxels of a NIfTI file is not noticed here.
+    """
+    path = Path(path)
+    if path.is_file() and path.name.lower().endswith((".nii", ".nii.gz")):
+        from .nifti import read_nifti_geometry
+
+        return read_nifti_geometry(path)
+    return read_volume(path).geometry
+
+
 def write_volume(path: Path | str, volume: Volume) -> None:
     """Write a volume as NIfTI, whole or not at all.
 
