@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from guidednet_training.core import project_file
+from guidednet_training.core import label_pair, project_file
 from guidednet_training.core.bundle import BundleManifest, publish_bundle, resolve_bundle
 from guidednet_training.core.case import Annotation, OrganState, id_from_path
 from guidednet_training.core.errors import BundleError, FileError, GeometryError, ProjectError, SchemeError
@@ -415,6 +415,35 @@ def test_labels_damaged_or_changed_by_another_program_are_refused(project: Proje
     write_volume(project.folder / "cases" / "a" / "labels.nii.gz", label_volume(5))
     with pytest.raises(FileError, match=r"another program.*last good ones are in"):
         project.labels("a")
+    project.save_labels("a", label_volume(3), states())  # what a person paints can be saved all the same
+    assert project.labels("a").array.ravel()[0] == 3
+    assert len(project.label_history("a")) == 2
+
+
+def test_a_reader_beside_a_writer_never_sees_half_a_save(
+    project: Project, ct: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two files of a save, and after it, another process reads."""
+    project.add_case(ct, "a", labels=label_volume(1), confirmed=["liver"])
+    reader = Project.open(project.folder)
+    seen = []
+    real = label_pair.write_text
+
+    def look_and_write(*arguments: object) -> None:
+        seen.append(reader.target("a"))
+        real(*arguments)
+
+    monkeypatch.setattr(label_pair, "write_text", look_and_write)
+    project.save_labels("a", label_volume(3), states(spleen=OrganState.CONFIRMED))
+    seen.append(reader.target("a"))
+    assert [(labels.ravel()[0], organs) for labels, organs in seen] == [(1, ("liver",)), (3, ("spleen",))]
+
+
+def test_a_reader_sees_a_promotion_made_since(project: Project) -> None:
+    reader = Project.open(project.folder)
+    publish(project, "one")
+    project.promote("one")
+    assert reader.current == "one"
 
 
 KILLS = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from .record import Record
 from .volume import Volume, read_volume, write_volume
 
 LABELS, NOTES, HISTORY = "labels.nii.gz", "labels.json", "history"
+_TRIES, _WAIT_S = 5, 0.02  # another process may be between the two files just now
 _KEEP_NEWEST = 10  # of the history; from before that, the last of every hour stays
 
 
@@ -55,6 +57,24 @@ class LabelPair:
         notes = self.folder / NOTES
         return _read_notes(notes).annotation if notes.is_file() else None
 
+    def read(self) -> tuple[Volume, Annotation] | None:
+        """Read labels and annotation of one save, even while another process saves; None without any.
+
+        Raises
+        ------
+        FileError
+            When the labels were damaged, or changed by another program.
+        """
+        for _ in range(_TRIES):
+            place = self._place()
+            if place is None:
+                return None
+            notes = (place / NOTES).read_bytes()
+            labels = read_volume(place / LABELS, kind="labels")
+            if _matches(place) and (place / NOTES).read_bytes() == notes:
+                return labels, LabelNotes.parse(notes, str(place / NOTES)).annotation
+        raise FileError(f"The labels in {self.folder} change all the time.", "Try again in a moment.")
+
     def labels(self) -> Volume | None:
         """Read the labels, or None where there are none.
 
@@ -63,12 +83,12 @@ class LabelPair:
         FileError
             When they were damaged, or changed by another program.
         """
-        place = self._place()
-        return None if place is None else read_volume(place / LABELS, kind="labels")
+        pair = self.read()
+        return None if pair is None else pair[0]
 
     def save(self, labels: Volume, annotation: Annotation) -> None:
-        """Replace the pair; the former one goes to history/."""
-        if self._place() is not None:
+        """Replace the pair; the former one, sound or not, goes to history/."""
+        if (self.folder / NOTES).is_file():
             self._keep_former()
         self.write_first(labels, annotation)
         self._thin_history()
@@ -94,14 +114,15 @@ class LabelPair:
 
     def _place(self) -> Path | None:
         """Give the folder that holds the pair that counts."""
-        notes = self.folder / NOTES
-        if not notes.is_file():
-            return None
-        if _matches(self.folder):
-            return self.folder
-        former = self.history()
-        if former and _same_notes(former[-1], self.folder) and _matches(former[-1]):
-            return former[-1]
+        for _ in range(_TRIES):
+            if not (self.folder / NOTES).is_file():
+                return None
+            if _matches(self.folder):
+                return self.folder
+            former = self.history()
+            if former and _same_notes(former[-1], self.folder) and _matches(former[-1]):
+                return former[-1]
+            time.sleep(_WAIT_S)
         hint = f"The last good ones are in {former[-1]}." if former else "Restore them from a backup."
         raise FileError(f"{self.folder / LABELS} was damaged or changed by another program.", hint)
 
@@ -111,8 +132,9 @@ class LabelPair:
             return  # kept by a save that was interrupted afterwards
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         with atomic_folder(self.folder / HISTORY / stamp) as partial:
-            for name in (LABELS, NOTES):
-                _link(self.folder / name, partial / name)
+            for path in (self.folder / LABELS, self.folder / NOTES):
+                if path.is_file():
+                    _link(path, partial / path.name)
 
     def _thin_history(self) -> None:
         older = self.history()[:-_KEEP_NEWEST]

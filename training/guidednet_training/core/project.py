@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import re
-import shutil
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from .bundle import ModelBundle, is_bundle
-from .case import CASE_ID, Annotation, Case, Edit, OrganState, Split
+from .case import CASE_ID, Annotation, Case, Split
 from .case import id_from_path as id_from_path
-from .errors import FileError, GeometryError, ProjectError, SchemeError
+from .errors import FileError, ProjectError
 from .files import PARTIAL, atomic_folder, read_text, sweep_partials, write_text
 from .label_pair import LabelPair
 from .labels import UNKNOWN, LabelScheme, scheme_named
-from .project_file import ProjectFile, SplitRule, parse_project_file, utc_now
-from .record import Record
+from .new_case import (
+    case_record,
+    check_grid,
+    check_labels,
+    copy_image,
+    imported_annotation,
+    source_of,
+)
+from .new_case import current_author as current_author
+from .project_file import ProjectFile, SplitRule, parse_project_file
 from .request import AnyRequest
 from .run import RunFolder
-from .volume import Volume, read_volume, write_volume
+from .volume import Volume, read_volume
+from .writer_lock import free_writer_lock, take_writer_lock
 
 _DAY_S = 86_400.0  # unfinished work in folders that jobs write to may belong to a living job
-_COPIED_AS_IS = (".nii", ".nii.gz", ".nrrd", ".mha")  # one file, pixels inside
-
-
-class _Writer(Record):
-    """Who has the project open for writing (`writer.json`)."""
-
-    pid: int
-    host: str
-    since: str
 
 
 class Project:
@@ -110,7 +106,7 @@ class Project:
         path = folder / "project.json"
         if not path.is_file():
             raise ProjectError(f"{folder} is not a project: it has no project.json.", "Make one first.")
-        lock = _take_lock(folder) if write else None
+        lock = take_writer_lock(folder) if write else None
         try:
             file, upgrades = parse_project_file(read_text(path), str(path))
             project = cls(folder, file, lock)
@@ -118,15 +114,14 @@ class Project:
                 project._tidy(upgrades)
         except BaseException:
             if lock is not None:
-                lock.release()
+                free_writer_lock(folder, lock)
             raise
         return project
 
     def close(self) -> None:
         """Let others write; the project can still be read."""
         if self._lock is not None:
-            (self._folder / "writer.json").unlink(missing_ok=True)
-            self._lock.release()
+            free_writer_lock(self._folder, self._lock)
             self._lock = None
 
     def __enter__(self) -> Self:
@@ -213,27 +208,27 @@ class Project:
         """
         self._check_writable()
         volume = path if isinstance(path, Volume) else None
-        path = _source_of(path).resolve()
+        path = source_of(path).resolve()
         confirmed = tuple(confirmed)
         case_id = self._new_id(path) if id is None else id
         folder = self._case_folder(case_id)
         if folder.exists():
             raise ProjectError(f"There is a case '{case_id}' already.", "Give another id.")
         volume = volume or read_volume(path)
-        annotation = None if labels is None else self._imported(labels, confirmed)
+        annotation = None if labels is None else imported_annotation(self.scheme, labels, confirmed)
         if annotation is None and confirmed:
             raise ProjectError(f"Case '{case_id}': organs were confirmed without labels.", "Give the labels.")
         split = split or self.splits.split_of(case_id, labelled=labels is not None)
         with atomic_folder(folder) as partial:
             stored = self._stored_path(path)
             if copy:
-                copied = _copy_image(path, volume, partial)
+                copied = copy_image(path, volume, partial)
                 volume = read_volume(copied)  # what a conversion rounds is part of the digest
                 stored = f"cases/{case_id}/{copied.name}"
-            case = _case_of(case_id, stored, volume, split)
+            case = case_record(case_id, stored, volume, split)
             self._check_new(case)
             if labels is not None and annotation is not None:
-                _check_grid(case, labels)
+                check_grid(case, labels)
                 LabelPair(partial).write_first(labels, annotation)
             write_text(partial / "case.json", case.to_json())
         return case
@@ -298,8 +293,8 @@ class Project:
             When the disk is full or read-only; the former labels are then untouched.
         """
         self._check_writable()
-        self._check_labels(labels, annotation)
-        _check_grid(self.case(case_id), labels)
+        check_labels(self.scheme, labels, annotation)
+        check_grid(self.case(case_id), labels)
         self._pair(case_id).save(labels, annotation)
 
     def label_history(self, case_id: str) -> tuple[Path, ...]:
@@ -321,7 +316,7 @@ class Project:
         ProjectError
             When no organ of the case is confirmed.
         """
-        annotation, labels = self.annotation(case_id), self.labels(case_id)
+        labels, annotation = self._pair(case_id).read() or (None, None)
         confirmed = annotation.confirmed if annotation is not None else frozenset()
         if labels is None or not confirmed:
             raise ProjectError(f"No organ of case '{case_id}' is confirmed.", "Confirm what you checked.")
@@ -439,23 +434,6 @@ class Project:
                 "One CT in two cases could be trained on and tested on; it was not added.",
             )
 
-    def _imported(self, labels: Volume, confirmed: tuple[str, ...]) -> Annotation:
-        present = set(np.unique(labels.array).tolist())
-        states = dict.fromkeys(self.scheme.names, OrganState.UNTOUCHED)
-        states |= {n: OrganState.CORRECTED for n in self.scheme.names if self.scheme.value(n) in present}
-        states |= dict.fromkeys(confirmed, OrganState.CONFIRMED)
-        edit = Edit(author=current_author(), when=utc_now(), action="imported", organs=confirmed)
-        annotation = Annotation(scheme=self.scheme.name, organs=states, edits=(edit,))
-        self._check_labels(labels, annotation)
-        return annotation
-
-    def _check_labels(self, labels: Volume, annotation: Annotation) -> None:
-        if annotation.scheme != self.scheme.name:
-            raise SchemeError(f"The annotation is in scheme '{annotation.scheme}', not '{self.scheme.name}'.")
-        for name in annotation.organs:
-            self.scheme.value(name)
-        self.scheme.check(labels.array)
-
     def _check_writable(self) -> None:
         if self._lock is None:
             raise ProjectError(
@@ -482,45 +460,6 @@ class Project:
             sweep_partials(self._folder / shared, older_than_s=_DAY_S)
 
 
-def current_author() -> str:
-    """Give the name of the user of this computer."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # no such user, as in a container
-        return "unknown"
-
-
-def _take_lock(folder: Path) -> FileLock:
-    lock = FileLock(folder / "project.lock", thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise ProjectError(
-            f"{folder} is already open for writing {_holder(folder)}.",
-            "Close it there, or open it for reading only.",
-        ) from error
-    except OSError as error:
-        raise FileError(
-            f"{folder} cannot be opened for writing: {error.strerror or error}.",
-            "Check the rights of the folder, or open it for reading only.",
-        ) from error
-    try:
-        me = _Writer(pid=os.getpid(), host=socket.gethostname(), since=utc_now())
-        write_text(folder / "writer.json", me.to_json())
-    except FileError:
-        lock.release()
-        raise
-    return lock
-
-
-def _holder(folder: Path) -> str:
-    path = folder / "writer.json"
-    if not path.is_file():
-        return "by another process"
-    writer = _Writer.parse(read_text(path), str(path))
-    return f"by process {writer.pid} on {writer.host} since {writer.since}"
-
-
 def _safe_name(name: str) -> str:
     if not re.fullmatch(CASE_ID, name):
         raise ProjectError(
@@ -531,39 +470,3 @@ def _safe_name(name: str) -> str:
 
 def _read_case(path: Path) -> Case:
     return Case.parse(read_text(path), str(path))
-
-
-def _case_of(case_id: str, image: str, volume: Volume, split: Split) -> Case:
-    affine = tuple(tuple(float(v) for v in row) for row in volume.geometry.affine)
-    shape = volume.geometry.shape
-    return Case(id=case_id, image=image, digest=volume.digest(), shape=shape, affine=affine, split=split)
-
-
-def _check_grid(case: Case, labels: Volume) -> None:
-    if not labels.geometry.same_grid(case.geometry):
-        raise GeometryError(
-            f"The labels of case '{case.id}' are on another grid than the CT: "
-            f"{labels.geometry.shape} voxels of {_mm(labels.geometry.spacing_mm)} mm, "
-            f"the CT has {case.shape} of {_mm(case.geometry.spacing_mm)} mm.",
-            "Export the labels on the grid of the CT, with its position and orientation.",
-        )
-
-
-def _mm(spacing: tuple[float, float, float]) -> str:
-    return " x ".join(f"{step:.4g}" for step in spacing)
-
-
-def _source_of(image: Path | str | Volume) -> Path:
-    if not isinstance(image, Volume):
-        return Path(image)
-    if image.source is None:
-        raise ProjectError("A volume that is in no file cannot become a case.", "Write it to a file first.")
-    return image.source
-
-
-def _copy_image(path: Path, volume: Volume, folder: Path) -> Path:
-    ending = next((e for e in _COPIED_AS_IS[::-1] if path.name.lower().endswith(e)), None)
-    if path.is_file() and ending is not None:
-        return Path(shutil.copyfile(path, folder / f"image{ending}"))
-    write_volume(folder / "image.nii.gz", volume)
-    return folder / "image.nii.gz"
