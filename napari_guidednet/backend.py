@@ -55,8 +55,8 @@ from guidednet_training.core.prediction import (
 from guidednet_training.core.project import Project, current_author, id_from_path
 from guidednet_training.core.recipes import fresh_spec, retrain_spec
 from guidednet_training.core.request import AnyRequest, EvaluateRequest, PredictRequest, TrainRequest
-from guidednet_training.core.run import EventTail, RunFolder, RunState, run_state, spawn
-from guidednet_training.core.scores import OrganFigures, ScoreSheet, read_scores
+from guidednet_training.core.run import EventLog, EventTail, RunFolder, RunState, run_state, spawn
+from guidednet_training.core.scores import OrganFigures, ScoreSheet, read_scores, write_scores
 from guidednet_training.core.spec import NetSpec, OptimSpec, PatchSpec, PreprocessSpec, TrainSpec
 from guidednet_training.core.volume import (
     SUFFIXES,
@@ -84,6 +84,7 @@ __all__ = [
     "Case",
     "Edit",
     "EvaluateRequest",
+    "EventLog",
     "EventTail",
     "FileError",
     "Geometry",
@@ -146,6 +147,7 @@ __all__ = [
     "starter_name",
     "triage",
     "write_prediction",
+    "write_scores",
     "write_volume",
 ]
 

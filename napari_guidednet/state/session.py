@@ -277,6 +277,14 @@ class Session:
             return ()
         return tuple(self._case_row(case) for case in self._project.cases)
 
+    def prediction_records(self) -> tuple[PredictionRecord, ...]:
+        """Give the record of the prediction that would be shown with each case that has one."""
+        if self._project is None:
+            return ()
+        folders = (self._prediction_folder(case.id, None) for case in self._project.cases)
+        records = (read_record(folder) for folder in folders if folder is not None)
+        return tuple(record for record in records if record is not None)
+
     def bundle_rows(self) -> tuple[BundleRow, ...]:
         """Give every bundle of the project, newest first; a damaged one says so instead of its numbers."""
         if self._project is None:

@@ -27,8 +27,8 @@ from napari_guidednet.backend import (
 from napari_guidednet.state.correction import Correction
 from napari_guidednet.state.session import OpenCase, Session
 
-SHAPE = (24, 32, 32)
-SPACING_MM = (9.0, 10.0, 10.0)
+SHAPE = (20, 28, 28)
+SPACING_MM = (11.0, 12.0, 12.0)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from napari_guidednet.backend import (
 from napari_guidednet.state.correction import Correction
 from napari_guidednet.state.session import OpenCase, Prediction, Session
 
+VOXEL_ML = 11.0 * 12.0 * 12.0 / 1000
 LIVER, SPLEEN = AMOS_15.value("liver"), AMOS_15.value("spleen")
 
 
@@ -47,8 +48,8 @@ def test_painting_makes_the_organs_corrected_and_the_case_unsaved(correction: Co
     dirty.assert_emitted_once_with(True)
     assert correction.states["liver"] is correction.states["spleen"] is OrganState.CORRECTED
     assert correction.states["aorta"] is OrganState.UNTOUCHED
-    assert correction.volumes_ml()["spleen"] == pytest.approx(4 * 0.9)
-    assert correction.volumes_ml()["liver"] == pytest.approx(4 * 0.9)
+    assert correction.volumes_ml()["spleen"] == pytest.approx(4 * VOXEL_ML)
+    assert correction.volumes_ml()["liver"] == pytest.approx(4 * VOXEL_ML)
 
 
 def test_time_is_counted_but_not_breaks(open_case: OpenCase):
@@ -180,4 +181,4 @@ def test_what_went_past_the_gate_is_repaired_on_disk_and_in_memory(session: Sess
         assert np.count_nonzero(labels == LIVER) == 8
         assert labels[2, 2, 2] == LIVER
         assert labels[9, 9, 9] == 0
-    assert correction.volumes_ml()["liver"] == pytest.approx(8 * 0.9)
+    assert correction.volumes_ml()["liver"] == pytest.approx(8 * VOXEL_ML)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -21,6 +21,7 @@ def test_a_protected_value_cannot_be_overwritten_nor_painted():
     assert gate.allowed(old, new, protected).tolist() == [False, True, False, True]
 
 
+@settings(max_examples=40, deadline=None)
 @given(SMALL, SMALL, st.sets(st.integers(1, 5)))
 def test_merging_never_changes_where_a_protected_organ_is(human, prediction, values):
     protected = gate.protection(values)
@@ -32,6 +33,7 @@ def test_merging_never_changes_where_a_protected_organ_is(human, prediction, val
     assert refused == np.count_nonzero(labels != prediction)
 
 
+@settings(max_examples=40, deadline=None)
 @given(SMALL, SMALL, st.sets(st.integers(1, 5)))
 def test_repair_puts_every_protected_voxel_back(labels, vandalised, values):
     protected = gate.protection(values)
