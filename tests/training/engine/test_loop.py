@@ -1,0 +1,152 @@
+"""The loop learns, reports every term, stops when asked and resumes as if it had not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from guidednet_training.core.errors import FileError, GuidedNetError
+from guidednet_training.core.events import AnyEvent, Checkpointed, Step, Validated
+from guidednet_training.core.labels import LabelScheme, Organ
+from guidednet_training.core.spec import NetSpec, OptimSpec, PatchSpec, TrainSpec
+from guidednet_training.data.batches import Batch
+from guidednet_training.data.store import PreparedCase
+from guidednet_training.data.streams import TwoStreams
+from guidednet_training.engine.checkpoint import CheckpointFolder
+from guidednet_training.engine.loop import FitResult, fit
+from guidednet_training.engine.validate import validator
+from guidednet_training.methods import Method, MethodContext, build_method
+
+SCHEME = LabelScheme("two", (Organ("liver", "Liver", (1, 2, 3)), Organ("spleen", "Spleen", (4, 5, 6))))
+NET = NetSpec(width=4)
+PATCH = PatchSpec(size=(32, 32, 32), window=(32, 32, 32), labelled=1, unlabelled=1)
+
+
+def case(name: str, labelled: bool = True) -> PreparedCase:
+    rng = np.random.default_rng(sum(map(ord, name)))
+    label = np.zeros((32, 32, 36), np.uint8)
+    label[4:20, 6:26, 4:18] = 1
+    label[18:28, 10:22, 20:32] = 2
+    image = np.array([0.2, 0.6, 0.9], np.float16)[label] + rng.normal(0, 0.05, label.shape).astype(np.float16)
+    return PreparedCase(name, image, label if labelled else None, np.ones(3, bool))
+
+
+def spec(method: str, steps: int, **optim: object) -> TrainSpec:
+    options = {"name": "adamw", "lr": 0.01, "clip": 5.0, "ema": 0.5} | optim
+    return TrainSpec(
+        method=method,
+        net=NET,
+        patch=PATCH,
+        optim=OptimSpec(**options),
+        steps=steps,
+        validate_every=2,
+        validate_from=0,
+        gradients_every=2,
+        devices="cpu",
+    )
+
+
+def make(method: str) -> Method:
+    return build_method(method, {}, MethodContext(NET, 3, [100, 10, 5], 1, seed=0))
+
+
+def run(
+    method: Method, train: TrainSpec, folder: Path, stop_after: int | None = None
+) -> tuple[FitResult, list[AnyEvent]]:
+    events: list[AnyEvent] = []
+    source = TwoStreams([case("a"), case("b")], [case("c", labelled=False)], PATCH, train.seed)
+
+    def should_stop() -> bool:
+        return stop_after is not None and sum(isinstance(e, Step) for e in events) >= stop_after
+
+    validate = validator([case("v")], PATCH, SCHEME, lambda: False)
+    result = fit(method, train, source.batch, validate, CheckpointFolder(folder), events.append, should_stop)
+    return result, events
+
+
+@pytest.mark.parametrize("method", ["cps", "guidednet"])
+def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(method: str, tmp_path: Path) -> None:
+    whole, parts = make(method), make(method)
+    run(whole, spec(method, 4), tmp_path / "whole")
+    first, _ = run(parts, spec(method, 4), tmp_path / "parts", stop_after=1)
+    assert (first.done, first.stopped) == (1, True)
+    fresh = make(method)
+    second, events = run(fresh, spec(method, 4), tmp_path / "parts")
+    assert (second.done, second.stopped) == (4, False)
+    assert [e.step for e in events if isinstance(e, Step)] == [2, 3, 4]
+    wanted = whole.state_dict()
+    for key, value in fresh.state_dict().items():
+        assert torch.equal(value, wanted[key]), key
+
+
+def test_learns_and_reports(tmp_path: Path) -> None:
+    result, events = run(make("supervised"), spec("supervised", 12), tmp_path)
+    steps = [e for e in events if isinstance(e, Step)]
+    scores = [e for e in events if isinstance(e, Validated)]
+    assert steps[-1].terms["segmenter.supervised"] < 0.8 * steps[0].terms["segmenter.supervised"]
+    assert steps[0].terms["gradient.segmenter.supervised"] > 0
+    assert "gradient.segmenter.supervised" not in steps[1].terms
+    assert steps[0].terms["lr"] == 0.01 > steps[-1].terms["lr"]
+    assert set(scores[-1].dice) == {"liver", "spleen"}
+    assert result.best["a"] == max(e.mean_dice for e in scores)
+    assert any(isinstance(e, Checkpointed) for e in events)
+
+
+def test_ends_with_the_best_weights_not_the_last(tmp_path: Path) -> None:
+    method = make("supervised")
+    scripted = iter([0.3, 0.9, 0.5])
+    seen: list[torch.Tensor] = []
+
+    def validate(net: torch.nn.Module) -> dict[str, float]:
+        seen.append(next(net.parameters()).detach().clone())
+        return {"liver": next(scripted)}
+
+    source = TwoStreams([case("a")], [], PATCH, 0)
+    result = fit(
+        method,
+        spec("supervised", 6),
+        source.batch,
+        validate,
+        CheckpointFolder(tmp_path),
+        lambda _: None,
+        lambda: False,
+    )
+    assert result.best == {"a": 0.9}
+    assert torch.equal(next(method.networks()["a"].parameters()), seen[1])
+
+
+def test_averaged_weights_are_what_is_validated(tmp_path: Path) -> None:
+    plain, averaged = make("supervised"), make("supervised")
+    run(plain, spec("supervised", 2, ema=None), tmp_path / "p")
+    run(averaged, spec("supervised", 2, ema=0.9), tmp_path / "e")
+    start = make("supervised")
+    distance: Callable[[Method], float] = lambda m: float(  # noqa: E731
+        sum((a - b).detach().abs().sum() for a, b in zip(m.parameters(), start.parameters(), strict=True))
+    )
+    assert distance(averaged) < 0.5 * distance(plain)
+
+
+def test_a_loss_that_is_not_finite_is_said_and_stops(tmp_path: Path) -> None:
+    def poisoned(step: int) -> Batch:
+        batch = TwoStreams([case("a")], [], PATCH, 0).batch(step)
+        return Batch(batch.image * float("nan"), batch.label, batch.annotated)
+
+    with pytest.raises(GuidedNetError, match=r"segmenter\.supervised is not finite at step 1"):
+        fit(
+            make("supervised"),
+            spec("supervised", 2),
+            poisoned,
+            lambda _: {},
+            CheckpointFolder(tmp_path),
+            lambda _: None,
+            lambda: False,
+        )
+
+
+def test_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    run(make("supervised"), spec("supervised", 2), tmp_path)
+    last = CheckpointFolder(tmp_path).last
+    last.write_bytes(last.read_bytes()[:-100])
+    with pytest.raises(FileError, match=r"last\.safetensors cannot be read"):
+        run(make("supervised"), spec("supervised", 4), tmp_path)

@@ -1,0 +1,35 @@
+"""Schedules give the published curves."""
+
+import pytest
+from guidednet_training.functional.schedule import consistency_ramp, ema_momentum, poly, ramp
+
+
+@pytest.mark.parametrize(
+    ("share", "value"), [(0, 0.006738), (0.25, 0.060055), (0.5, 0.286505), (0.75, 0.731616), (1, 1), (2, 1)]
+)
+def test_ramp(share: float, value: float) -> None:
+    assert ramp(share * 200, 200) == pytest.approx(value, abs=1e-6)
+
+
+def test_ramp_without_length_is_one() -> None:
+    assert ramp(0, 0) == 1
+
+
+def test_published_run_ends_below_its_weight() -> None:
+    assert 0.1 * consistency_ramp(19_999, 20_000) == pytest.approx(0.0570567, abs=1e-7)
+    assert 0.1 * consistency_ramp(0, 20_000) == pytest.approx(0.00067379, abs=1e-7)
+
+
+def test_shorter_runs_keep_the_shape() -> None:
+    for share in (0.0, 0.25, 0.5, 0.9):
+        long, short = consistency_ramp(int(share * 20_000), 20_000), consistency_ramp(int(share * 400), 400)
+        assert short == pytest.approx(long, rel=0.05)
+
+
+def test_ema_momentum_starts_by_copying() -> None:
+    assert [ema_momentum(0), ema_momentum(3), ema_momentum(1000)] == [0, 0.75, 0.99]
+
+
+def test_poly() -> None:
+    assert [poly(0, 10), poly(10, 10), poly(11, 10)] == [1, 0, 0]
+    assert 0.1 * poly(5, 10) == pytest.approx(0.0535887, abs=1e-7)
