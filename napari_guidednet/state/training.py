@@ -19,6 +19,7 @@ from ..backend import (
 
 Ids = tuple[str, ...]
 NO_LABELS = "No training case has a confirmed organ: correct one and confirm it."
+SCRATCH = "scratch"  # stands for "no parent" where a model to start from is chosen
 _NEEDS_UNLABELLED = frozenset({"guidednet", "cps"})  # they run without, but then teach like `supervised`
 
 
@@ -82,7 +83,8 @@ def plan_retrain(project: Project, parent: str | None = None, method: str = "gui
     Parameters
     ----------
     parent : str, optional
-        Bundle to start from; if not given the model in use, else the starter, else from scratch.
+        Bundle to start from, or "scratch"; if not given the model in use, else the starter, else from
+        scratch.
     method : str
         How it is taught.
     """
@@ -99,6 +101,8 @@ def plan_retrain(project: Project, parent: str | None = None, method: str = "gui
 def _start(
     project: Project, parent: str | None, method: str
 ) -> tuple[str | None, TrainSpec, tuple[str, ...]]:
+    if parent == SCRATCH:
+        return None, fresh_spec(method), ()
     ref = parent or project.current or "starter"
     try:
         manifest = ModelBundle.read(resolve_bundle(ref, project)).manifest
