@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, cross_entropy, mse_loss
 
 from ..core.labels import UNKNOWN
-from .losses import merge_unannotated
+from .losses import merge_unannotated, merge_unannotated_logits
 from .mixture import UNAVAILABLE, as_maps, voxel_rows
 
 CLAMP = 1e-6  # probabilities inside a logarithm stay in [1e-6, 1 - 1e-6]
@@ -33,22 +33,11 @@ def ground_truth_loss(log_posterior: Tensor, label: Tensor, annotated: Tensor) -
         (B, K) bool.
     """
     valid = label != UNKNOWN
+    log_posterior = merge_unannotated_logits(log_posterior, annotated)
     picked = log_posterior.gather(1, torch.where(valid, label, 0)[:, None])[:, 0]
-    if not bool(annotated.all()):
-        picked = torch.where(label == 0, _log_background(log_posterior, annotated), picked)
     valid = valid & (picked > UNAVAILABLE / 2)
     bounded = picked.clamp(math.log(CLAMP), math.log1p(-CLAMP))
     return -_mean_over(bounded, valid)
-
-
-def _log_background(log_posterior: Tensor, annotated: Tensor) -> Tensor:
-    """Ln of P_0 plus the unannotated organs' P, (B, D, H, W)."""
-    merged = []
-    for sample, known in zip(log_posterior, annotated, strict=True):
-        hidden = ~known
-        hidden[0] = True
-        merged.append(sample[hidden].logsumexp(0))
-    return torch.stack(merged)
 
 
 def binary_ground_truth_loss(response: Tensor, label: Tensor, annotated: Tensor, counted: Tensor) -> Tensor:
