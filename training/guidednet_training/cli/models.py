@@ -29,7 +29,14 @@ def _models(arguments: argparse.Namespace) -> None:
 
     with Project.open(arguments.project, write=False) as project:
         rows = table(
-            f"models of {project.name}", "model", "in use", "method", "parent", "validation Dice", "made"
+            f"models of {project.name}",
+            "model",
+            "in use",
+            "method",
+            "parent",
+            "validation Dice",
+            "made",
+            figures=False,
         )
         for name in project.bundles():
             manifest = ModelBundle.read(project.bundle_folder(name)).manifest

@@ -83,7 +83,6 @@ def _carry_out(request: PredictRequest) -> Sequence[tuple[str, GuidedNetError]]:
 
             def show(given: str, folder: Path, record: PredictionRecord) -> None:
                 done.append(given)
-                screen.say(f"{given} -> {folder}  ({record.seconds:.1f} s)")
                 out.print(organ_table(record))
 
             return predict_all(request, screen, lambda: False, show) or ()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ProjectError
 
 if TYPE_CHECKING:
-    from ..core.importing import ImportPlan
+    from ..core.importing import ImportPlan, ImportRow
+    from ..core.labels import LabelScheme
+    from ..core.project import Project
 
 
 def register(verbs: Any) -> None:
@@ -46,6 +50,20 @@ def _register_import(verbs: Any) -> None:
         type=int,
         metavar="N",
         help="use the labels of N training cases only; the rest is unlabelled",
+    )
+    importing.add_argument("--val", type=int, metavar="N", help="hold N labelled cases out for validation")
+    importing.add_argument(
+        "--test", type=int, metavar="N", help="hold N labelled cases out for the final test"
+    )
+    importing.add_argument(
+        "--allow-loss",
+        action="store_true",
+        help="organs that the project's scheme lacks become background (default: such cases are left out)",
+    )
+    importing.add_argument(
+        "--copy",
+        action="store_true",
+        help="copy the CTs into the project (default: they stay where they are)",
     )
     importing.add_argument(
         "--seed", type=int, default=0, help="of the split into train, val and test (default 0)"
@@ -87,49 +105,84 @@ def _new(arguments: argparse.Namespace) -> None:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from ..core.importing import apply_import, plan_import
+    from ..core.importing import plan_import
     from ..core.project import Project
 
     with Project.open(arguments.project, write=not arguments.dry_run) as project:
-        plan = plan_import(
-            arguments.folder, arguments.layout, project.scheme, arguments.labelled, arguments.seed
-        )
-        _show_plan(plan)
+        with _progress("looking at") as progress:
+            plan = plan_import(
+                arguments.folder,
+                arguments.layout,
+                project.scheme,
+                arguments.labelled,
+                arguments.seed,
+                arguments.val,
+                arguments.test,
+                arguments.allow_loss,
+                progress,
+            )
+        _show_plan(plan, project.scheme)
         if arguments.dry_run or not plan.rows:
             print("Nothing was changed.")
             return 0 if plan.rows else 1
         if not arguments.yes and not _agreed(len(plan.rows)):
             print("Nothing was changed.")
             return 0
-        _apply(project, plan, apply_import)
-    return 0
+        return _apply(project, plan, arguments.copy)
 
 
-def _apply(project: Any, plan: ImportPlan, apply_import: Any) -> None:
+def _apply(project: Project, plan: ImportPlan, copy: bool) -> int:
+    from ..core.importing import apply_import
+
+    with _progress("importing") as progress:
+        result = apply_import(project, plan, progress, copy)
+    for problem in result.problems:
+        print(f"Left out: {problem}", file=sys.stderr)
+    before = f", {len(result.there_before)} were there before" if result.there_before else ""
+    print(f"Added {len(result.added)} cases{before}. The project now has {len(project.cases)}.")
+    return 1 if result.problems else 0
+
+
+@contextmanager
+def _progress(verb: str) -> Iterator[Callable[[int, int, str], None]]:
     from ..core.events import Stage
     from .screen import RunScreen
 
     with RunScreen() as screen:
-
-        def progress(done: int, total: int, what: str = "") -> None:
-            screen(Stage(title=f"importing {what}".strip(), done=done, total=total))
-
-        apply_import(project, plan, progress)
-    print(f"The project now has {len(project.cases)} cases.")
+        yield lambda done, total, case: screen(Stage(title=verb, done=done, total=total))
 
 
-def _show_plan(plan: ImportPlan) -> None:
+def _show_plan(plan: ImportPlan, scheme: LabelScheme) -> None:
     from .screen import console, table
 
     out = console()
-    rows = table("what will be imported", "case", "split", "labels", "organs", "notes")
+    rows = table(
+        f"{plan.folder}, read as {plan.layout}",
+        "case",
+        "split",
+        "labels",
+        "annotated organs",
+        "notes",
+        figures=False,
+    )
     for row in plan.rows:
-        rows.add_row(
-            row.id, row.split, "yes" if row.labels else "no", str(len(row.organs)), "; ".join(row.notes)
-        )
+        labels = "yes" if row.labels else "no"
+        rows.add_row(row.id, row.split, labels, _annotated(row, scheme), "; ".join(row.notes))
     out.print(rows)
+    for note in plan.notes:
+        out.print(f"Note: {note}.", markup=False, highlight=False)
     for problem in plan.problems:
-        out.print(f"problem: {problem}", markup=False, highlight=False)
+        out.print(f"Will be left out: {problem}.", markup=False, highlight=False)
+
+
+def _annotated(row: ImportRow, scheme: LabelScheme) -> str:
+    """All but the few that are missing, or the few that are there."""
+    missing = [name for name in scheme.names if name not in row.organs]
+    if not row.organs or not missing:
+        return "all" if row.organs else ""
+    if len(missing) <= 3:
+        return f"{len(row.organs)}, not {', '.join(missing)}"
+    return f"{len(row.organs)} of {len(scheme.names)}"
 
 
 def _agreed(count: int) -> bool:

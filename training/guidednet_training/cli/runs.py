@@ -74,7 +74,7 @@ def _stop(arguments: argparse.Namespace) -> None:
 def _status(arguments: argparse.Namespace) -> None:
     from .screen import console, table
 
-    rows = table("runs", "run", "state", "progress", "validation Dice", "result")
+    rows = table("runs", "run", "state", "progress", "validation Dice", "result", figures=False)
     for run in _runs(arguments.folder):
         rows.add_row(run.name, *_summary(run))
     console().print(rows)
@@ -89,7 +89,7 @@ def _summary(run: RunFolder) -> tuple[str, str, str, str]:
         match event:
             case Step():
                 progress = f"step {event.step} of {event.steps}"
-            case Stage():
+            case Stage() if not progress.startswith("step"):
                 progress = event.title
             case Validated():
                 dice = f"{event.mean_dice:.3f}"

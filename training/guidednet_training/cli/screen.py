@@ -62,7 +62,8 @@ class RunScreen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self.out.is_terminal:
+            self._bar.stop()
 
     def __call__(self, event: Event) -> None:
         """Show one event; those that need no words are passed over."""
@@ -115,9 +116,9 @@ def _terms(terms: Mapping[str, float]) -> str:
     return " ".join(f"{name} {value:.3g}" for name, value in list(shown.items())[:4])
 
 
-def table(title: str, *columns: str) -> Table:
-    """Start a table: the first column holds words, the others figures."""
+def table(title: str, *columns: str, figures: bool = True) -> Table:
+    """Start a table: the first column holds words, the others figures (or words, too)."""
     started = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
-        started.add_column(column, justify="left" if index == 0 else "right")
+        started.add_column(column, justify="right" if index and figures else "left")
     return started

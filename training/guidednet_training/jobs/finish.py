@@ -14,6 +14,7 @@ from ..core.bundle import BundleManifest, ModelBundle, publish_bundle
 from ..core.events import Note
 from ..core.project import Project
 from ..core.project_file import utc_now
+from ..core.record import Record
 from ..core.run import RunFolder
 from ..core.scores import write_scores
 from ..core.spec import TrainSpec
@@ -42,6 +43,12 @@ class Trained:
     method: Method
     cases: TrainingCases
     result: FitResult
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings of the method, defaults included."""
+        settings: Record = self.method.settings  # type: ignore[assignment] # "Settings" is a class attribute, too
+        return settings.model_dump(mode="json")
 
     @property
     def device(self) -> torch.device:
@@ -97,7 +104,7 @@ def _measured(trained: Trained, emit: Emit, should_stop: ShouldStop) -> tuple[Te
 
 
 def _mixture(trained: Trained) -> MixtureOptions:
-    return MixtureOptions.from_settings(trained.method.settings.model_dump())
+    return MixtureOptions.from_settings(trained.settings)
 
 
 def _manifest(trained: Trained, calibration: dict[str, Any]) -> BundleManifest:
@@ -116,7 +123,7 @@ def _manifest(trained: Trained, calibration: dict[str, Any]) -> BundleManifest:
         patch=spec.patch,
         networks=networks,
         best=max(networks, key=lambda name: best.get(name, 0.0)),
-        settings=trained.method.settings.model_dump(mode="json"),
+        settings=trained.settings,
         # the labelled ones first: a retraining from this bundle rehearses them
         training_cases={c.id: project.case(c.id).digest for c in (*cases.labelled, *cases.unlabelled)},
         labelled=len(cases.labelled),
