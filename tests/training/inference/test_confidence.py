@@ -51,9 +51,7 @@ MEANS = [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]]
 
 def test_agreement_is_the_posterior_of_the_shown_label():
     reader = Reader({"a": Fixed(3)}, {"a": bank(MEANS)}, MAPS)
-    labels, maps = read(
-        reader, [[5.0, 0, 0], [0, 5.0, 0], [5.0, 0, 0]], [[0.0, 0.0], [2.0, 0.0], [2.0, 0.0]]
-    )
+    labels, maps = read(reader, [[5.0, 0, 0], [0, 5.0, 0], [5.0, 0, 0]], [[0.0, 0.0], [2.0, 0.0], [2.0, 0.0]])
     assert labels.tolist() == [0, 1, 0]
     # d^2 over two channels: own 0, others 4/2 = 2 (and 8/2 = 4 between the organs)
     near = 1 / (1 + 2 * math.exp(-1))
