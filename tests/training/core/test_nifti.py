@@ -402,7 +402,9 @@ def test_odd_files_that_open(real_data, tmp_path, name):
         shape, axes, oblique, sheared,
     )  # fmt: skip
     np.testing.assert_allclose(geometry.affine[:, [2, 1, 0, 3]], image.affine, atol=1e-6)
-    np.testing.assert_allclose(volume.array, np.asanyarray(image.dataobj).T, rtol=1e-6, atol=1e-4)
+    some = (slice(None, None, 7), slice(None, None, 5))
+    expected = np.asanyarray(image.dataobj).T[some]
+    np.testing.assert_allclose(volume.array[some], expected, rtol=1e-6, atol=1e-4)
     empty = volume.like(np.zeros(shape, np.uint8), "labels")
     write_volume(tmp_path / "labels.nii.gz", empty)
     again = read_volume(tmp_path / "labels.nii.gz", "labels")

@@ -32,7 +32,7 @@ _FOREIGN = {
 # intent_name, extensions, unused bytes) may name a patient and is left behind.
 _KEPT = (
     "dim", "dim_info", "pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c",
-    "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z", "cal_max", "cal_min",
+    "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z",
 )  # fmt: skip
 
 Header = nib.Nifti1Header  # also the base class of Nifti2Header
