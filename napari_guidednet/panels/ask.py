@@ -1,4 +1,4 @@
-"""The questions a panel may put to the user: files, folders, and consent where undo is impossible."""
+"""What panels ask the user: files and folders. All else can be undone, so nothing else is asked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 VOLUMES = "Volumes (*.nii *.nii.gz *.nrrd *.mha *.mhd *.dcm);;All files (*)"
 
@@ -19,12 +19,6 @@ class Asker(Protocol):
 
     def files(self, title: str, start: Path | None = None) -> tuple[Path, ...]:
         """Ask for image files; empty = cancelled."""
-
-    def save_file(self, title: str, start: Path) -> Path | None:
-        """Ask where to write a file; None = cancelled."""
-
-    def consent(self, question: str, detail: str, action: str) -> bool:
-        """Ask before something that cannot be undone; `action` names the button."""
 
 
 class DialogAsker:
@@ -50,18 +44,3 @@ class DialogAsker:
             self._parent, title, str(start or Path.home()), VOLUMES
         )[0]
         return tuple(Path(name) for name in chosen)
-
-    def save_file(self, title: str, start: Path) -> Path | None:
-        """Ask where to write a file; None = cancelled."""
-        chosen = QFileDialog.getSaveFileName(self._parent, title, str(start))[0]
-        return Path(chosen) if chosen else None
-
-    def consent(self, question: str, detail: str, action: str) -> bool:
-        """Ask before something that cannot be undone; `action` names the button."""
-        box = QMessageBox(QMessageBox.Icon.Question, "GuidedNet", question, parent=self._parent)
-        box.setInformativeText(detail)
-        yes = box.addButton(action, QMessageBox.ButtonRole.AcceptRole)
-        box.addButton(QMessageBox.StandardButton.Cancel)
-        box.setDefaultButton(QMessageBox.StandardButton.Cancel)
-        box.exec()
-        return box.clickedButton() is yes

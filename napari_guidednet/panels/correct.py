@@ -39,7 +39,7 @@ class CorrectPanel(QWidget):
         self.paint = button("Paint", "Brush of the selected organ; napari's own tools work too", self._paint)
         self.confirm = button(
             "Confirm organ",
-            "You vouch for the selected organ in this case, present or absent",
+            "You vouch for the selected organ in this case, present or absent (Alt+C)",
             self._confirm_organ,
         )
         self.confirm_all = button(
@@ -73,6 +73,7 @@ class CorrectPanel(QWidget):
         self.desk.correction_changed.connect(self._begin)
         self.desk.session.prediction_changed.connect(self._refresh_later)
         self.desk.autosave.said.connect(self.saved.setText)
+        self.desk.layers.organ_selected.connect(self.table.pick)
         self.table.picked.connect(self._pick)
         self.table.visited.connect(self._visit)
         self.table.shown_changed.connect(self._show_only)
@@ -115,7 +116,7 @@ class CorrectPanel(QWidget):
         correction = self.desk.correction
         if correction is None:
             return
-        centre = organ_centre(correction.labels, correction.scheme, name)
+        centre = organ_centre(correction.labels, correction.scheme.value(name))
         title = _titles(correction, [name])
         if centre is None:
             self.desk.say(f"{title} has no voxels in {correction.case.id}.")

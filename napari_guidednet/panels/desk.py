@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from ..backend import PredictRequest, Project, TrainRequest, make_sample_project
+from ..backend import OrganState, PredictRequest, Project, TrainRequest, make_sample_project
 from ..layers.case_layers import CaseLayers
 from ..state.correction import Correction
 from ..state.jobs import Job, JobBoard
@@ -54,7 +54,7 @@ class Desk(QObject):
         self.ticker = Ticker(self.board.poll, self.fail, self)
         self._decided: set[str] = set()  # models the user has promoted or declined
         self._closed = False
-        self.loader.started.connect(self._on_loading)
+        self.loader.started.connect(lambda _title: self.busy.emit(True))
         self.loader.idle.connect(partial(self.busy.emit, False))
         self.autosave.failed.connect(partial(self.fail, doing="autosave"))
         self.autosave.saved.connect(lambda _case: self.session.cases_added())
@@ -84,8 +84,19 @@ class Desk(QObject):
         then: Callable[[Any], None],
         key: str | None = None,
         otherwise: Callable[[], None] | None = None,
+        quiet: bool = False,
     ) -> None:
-        """Run `work` in the worker thread, then `then(value)` here; an error is shown, then `otherwise()`."""
+        """Run `work` in the worker thread, then `then(value)` here.
+
+        Parameters
+        ----------
+        title : str
+            Said at once unless `quiet`: "Reading phantom_01".
+        key : str, optional
+            A newer request with the same key replaces this one.
+        otherwise : callable, optional
+            Called after an error has been shown.
+        """
 
         def done(outcome: Outcome) -> None:
             if outcome.error is not None:
@@ -98,6 +109,8 @@ class Desk(QObject):
             except Exception as error:  # every kind: a bug becomes a report that can be copied
                 self.fail(error, doing=title)
 
+        if not quiet:
+            self.say(f"{title} …")
         self.loader.load(title, work, done, key)
 
     # project
@@ -147,10 +160,12 @@ class Desk(QObject):
         correction.states_changed.connect(self._on_work)
         correction.refused.connect(self._on_refused)
         self.correction_changed.emit(correction)
-        if prediction is not None:
-            self.show_prediction(prediction)
         held_out = " It is held out: it scores models and never trains them." if case.split != "train" else ""
         self.say(f"Opened {case.id}: {len(correction.confirmed)} organs confirmed.{held_out}")
+        if prediction is not None and set(correction.states.values()) == {OrganState.UNTOUCHED}:
+            self.use_prediction(prediction)  # nobody's work can be lost
+        elif prediction is not None:
+            self.show_prediction(prediction)
         self.work_changed.emit()
 
     def _leave_case(self) -> None:
@@ -245,9 +260,12 @@ class Desk(QObject):
         if self._closed:
             return
         self._closed = True
-        with contextlib.suppress(RuntimeError):  # Qt may have taken the children already
-            self.ticker.stop()
+        with contextlib.suppress(
+            RuntimeError
+        ):  # Qt may have taken the signals already, the labels it has not
             self.flush()
+        with contextlib.suppress(RuntimeError):
+            self.ticker.stop()
             self.autosave.close()
             self.loader.close()
         session, board = self.session, self.board
@@ -270,10 +288,6 @@ class Desk(QObject):
 
     def _on_work(self, *_: object) -> None:
         self.work_changed.emit()
-
-    def _on_loading(self, title: str) -> None:
-        self.busy.emit(True)
-        self.say(f"{title} …")
 
     def _on_refused(self, voxels: int) -> None:
         self.say(f"{voxels:,} voxels belong to locked or confirmed organs and were left as they are.")
@@ -303,10 +317,3 @@ class Desk(QObject):
         bundle = job.request.bundle if isinstance(job.request, PredictRequest) else None
         read = partial(self.session.load_prediction, case.id, bundle)
         self.in_thread(f"Reading the labels of {case.id}", read, self.use_prediction, key="prediction")
-
-
-def names(cases: Iterable[str], most: int = 3) -> str:
-    """Name a few cases, count the rest."""
-    listed = list(cases)
-    rest = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + rest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -131,7 +131,9 @@ class ImportBox(QGroupBox):
         self.bar.setValue(done)
         self.bar.setFormat(text)
 
-    def _imported(self, count: int) -> None:
+    def _imported(self, result: Any) -> None:
         self._forget()
         self.desk.session.cases_added()
-        self.desk.say(f"Imported {count} cases.")
+        there = f" {len(result.there_before)} were there before." if result.there_before else ""
+        problems = "".join(f"\n{problem}" for problem in result.problems)
+        self.desk.say(f"Imported {len(result.added)} cases.{there}{problems}")

@@ -19,6 +19,7 @@ from .models import ModelsPanel
 from .overview import Overview
 from .predict import PredictPanel
 from .project import ProjectPanel
+from .shortcuts import Shortcuts
 from .status import StatusLine
 from .train import TrainPanel
 
@@ -45,6 +46,7 @@ class MainPanel(QWidget):
         self.correct = CorrectPanel(self.desk)
         self.train = TrainPanel(self.desk)
         self.models = ModelsPanel(self.desk)
+        self.shortcuts = Shortcuts(napari_viewer, self.correct)
         self.status = StatusLine()
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)

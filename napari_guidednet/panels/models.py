@@ -114,7 +114,7 @@ class ModelsPanel(QWidget):
         self.promote.setEnabled(other)
         self.promote.setText(f"Promote {name}" if other else "Promote")
         self.keep.setEnabled(other and name == self.desk.candidate)
-        self.roll_back.setEnabled(session.project is not None and session.can_roll_back)
+        self.roll_back.setEnabled(session.project is not None and session.project.current is not None)
         busy = bool(self.desk.board.running("evaluate"))
         self.score.setVisible(other and self.comparison is None)
         self.score.setEnabled(not busy and bool(self._held_out()))

@@ -17,7 +17,7 @@ COLUMNS = ("Organ", "Show", "Lock", "OK", "State", "ml", "Sure")
 TIPS = (
     "Click to paint this organ; double click to go to it",
     "Show or hide the organ's labels",
-    "Lock: no brush, tool or model can change it",
+    "Lock: no brush, tool or model can change it (Alt+L)",
     "Confirm: you vouch for this organ in this case, present or absent.\n"
     "It is protected and used for training. Untick to reopen it.",
     "untouched, predicted, corrected or confirmed",

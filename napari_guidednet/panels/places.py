@@ -28,7 +28,7 @@ class PlacesRow(QWidget):
         self.label.setWordWrap(True)
         self.before = button("◀", "The place before", self._before)
         self.next = button(
-            "Next unsure place ▶", "Jumps to where the model is least sure, largest first", self._next
+            "Next unsure place ▶", "Jumps to where the model is least sure, largest first (Alt+N)", self._next
         )
         self.before.setMaximumWidth(36)
         layout = QHBoxLayout(self)
@@ -49,6 +49,7 @@ class PlacesRow(QWidget):
                 search,
                 partial(self._found, prediction),
                 key="places",
+                quiet=True,
             )
 
     def _found(self, prediction: Prediction, spots: tuple[WeakSpot, ...]) -> None:

@@ -37,6 +37,8 @@ class PredictPanel(QWidget):
         self._selected = selected
         self.model = QComboBox()
         self.model.setToolTip("The model that proposes the labels")
+        self.model.activated.connect(self._choose_model)
+        self._chosen: str | None = None  # by the user; otherwise the model in use
         self.which = QComboBox()
         self.which.setToolTip("The cases to segment; labels a person made are never overwritten")
         self.start = button("Segment", "Runs in a process of its own; you can go on working", self._start)
@@ -92,15 +94,17 @@ class PredictPanel(QWidget):
         return tuple(row.id for row in session.case_rows() if row.status == "new")
 
     def _list_models(self, *_: object) -> None:
-        chosen = self.model.currentData()
         self.model.clear()
         if self.desk.session.project is not None:
             for ref, title in self.desk.session.model_refs():
                 self.model.addItem(title, ref)
-        in_use = self.desk.session.model_ref if self.model.count() else None
-        wanted = chosen if self.model.findData(chosen) >= 0 else in_use
-        self.model.setCurrentIndex(max(0, self.model.findData(wanted)))
+        found = self.model.findData(self._chosen) if self._chosen else -1
+        in_use = self.model.findData(self.desk.session.model_ref)
+        self.model.setCurrentIndex(found if found >= 0 else max(0, in_use))
         self._enable()
+
+    def _choose_model(self, *_: object) -> None:
+        self._chosen = self.model.currentData()
 
     def _enable(self) -> None:
         running = bool(self.desk.board.running("predict"))

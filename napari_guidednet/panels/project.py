@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from ..backend import SCHEMES, Project
 from .buttons import button
+from .exporting import ExportBox
 from .guard import guarded
 from .importing import ImportBox
 
@@ -44,6 +45,7 @@ class ProjectPanel(QWidget):
         )
         self.new = NewProjectBox(desk)
         self.importing = ImportBox(desk)
+        self.exporting = ExportBox(desk)
         layout = QVBoxLayout(self)
         layout.addWidget(self.about)
         row = QHBoxLayout()
@@ -52,6 +54,7 @@ class ProjectPanel(QWidget):
         layout.addLayout(row)
         layout.addWidget(self.new)
         layout.addWidget(self.importing)
+        layout.addWidget(self.exporting)
         layout.addStretch(1)
         desk.session.project_changed.connect(self._show)
         desk.session.cases_changed.connect(self._describe)
@@ -61,6 +64,7 @@ class ProjectPanel(QWidget):
     def _show(self, project: Project | None) -> None:
         self.new.setVisible(project is None)
         self.importing.setVisible(project is not None)
+        self.exporting.setVisible(project is not None)
         self.sample.setVisible(project is None)
         self.open.setText("Open a project …" if project is None else "Open another project …")
         self._describe()

@@ -90,7 +90,7 @@ class TrainSettings(QWidget):
     def _on_more(self, opened: bool) -> None:
         if opened and self._tuning is None and self._spec is not None:
             self._show_tuning()
-            self.desk.in_thread("Asking for the methods", describe_methods, self._list_methods)
+            self.desk.in_thread("Asking for the methods", describe_methods, self._list_methods, quiet=True)
 
     def _show_tuning(self) -> None:
         fields = (*TUNING, *FREE) if self._free else TUNING

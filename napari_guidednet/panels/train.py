@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QVBoxLay
 
 from ..backend import GuidedNetError
 from ..state.jobs import Job
-from ..state.training import RetrainPlan, plan_retrain
+from ..state.training import SCRATCH, RetrainPlan, plan_retrain
 from .buttons import button
 from .chart import LossChart
 from .guard import guarded
@@ -18,8 +18,6 @@ from .settings import TrainSettings
 
 if TYPE_CHECKING:
     from .desk import Desk
-
-SCRATCH = "scratch"  # how plan_retrain names "no parent"
 
 
 class TrainPanel(QWidget):
@@ -33,7 +31,8 @@ class TrainPanel(QWidget):
         self.about.setWordWrap(True)
         self.parent_model = QComboBox()
         self.parent_model.setToolTip("A training that starts from a model needs far fewer steps")
-        self.parent_model.currentIndexChanged.connect(self._plan)
+        self.parent_model.activated.connect(self._choose_parent)
+        self._chosen: str | None = None  # by the user; otherwise the model in use is started from
         self.settings = TrainSettings(desk)
         self.start = button("Retrain", "Runs in a process of its own; napari may be closed", self._start)
         self.resume = button("Resume", "Goes on from the last checkpoint of this run", self._resume)
@@ -60,7 +59,8 @@ class TrainPanel(QWidget):
         row.addWidget(self.run, 1)
         row.addWidget(self.resume)
         layout.addLayout(row)
-        layout.addWidget(self.chart, 1)
+        layout.addWidget(self.chart, 10)
+        layout.addStretch(1)
 
     def _connect(self) -> None:
         session, board = self.desk.session, self.desk.board
@@ -75,7 +75,6 @@ class TrainPanel(QWidget):
 
     def refresh(self, *_: object) -> None:
         """Read anew what a training would use."""
-        chosen = self.parent_model.currentData()
         project = self.desk.session.project
         refs = self.desk.session.model_refs() if project is not None else ()
         with QSignalBlocker(self.parent_model):
@@ -83,8 +82,13 @@ class TrainPanel(QWidget):
             for ref, title in refs:
                 self.parent_model.addItem(title, ref)
             self.parent_model.addItem("nothing (train from scratch)", SCRATCH)
-            wanted = chosen if self.parent_model.findData(chosen) >= 0 else self.desk.session.model_ref
-            self.parent_model.setCurrentIndex(max(0, self.parent_model.findData(wanted)))
+            found = self.parent_model.findData(self._chosen) if self._chosen else -1
+            in_use = self.parent_model.findData(self.desk.session.model_ref)
+            self.parent_model.setCurrentIndex(found if found >= 0 else max(0, in_use))
+        self._plan()
+
+    def _choose_parent(self, *_: object) -> None:
+        self._chosen = self.parent_model.currentData()
         self._plan()
 
     @guarded
@@ -150,8 +154,7 @@ class TrainPanel(QWidget):
         self.chart.clear()
         self._drawn = ()
         job = self._shown()
-        if job is not None and not job.alive:
-            self.progress.follow(job)
+        self.progress.follow(job)
         self._draw()
         self._enable()
 

@@ -1,0 +1,126 @@
+"""Makes the pictures of the tutorial: drives the plugin on the finished project of `guidednet demo`.
+
+    guidednet demo --out demo && xvfb-run -a -s "-screen 0 1600x1200x24" python docs/make_screenshots.py demo
+
+The project is copied first; only synthetic patients are in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import napari
+from qtpy.QtGui import QImage
+from qtpy.QtWidgets import QApplication
+
+from napari_guidednet.panels.main import MainPanel
+
+IMAGES = Path(__file__).parent / "images"
+WINDOW, DOCK_WIDTH = (1240, 820), 430
+LARGEST_BYTES = 300_000
+CASE = "unlabelled-1"
+
+
+class Photographer:
+    """A napari window with the GuidedNet dock, and a camera."""
+
+    def __init__(self, project: Path) -> None:
+        self.viewer = napari.Viewer(title="napari", show=True)
+        self.window = self.viewer.window._qt_window  # pictures of the whole window need it
+        self.window.resize(*WINDOW)
+        self.panel = MainPanel(self.viewer)
+        dock = self.viewer.window.add_dock_widget(self.panel, name="GuidedNet")
+        self.window.resizeDocks([dock], [DOCK_WIDTH], _horizontal())
+        self.panel.open_project(project)
+        self.wait(lambda: self.panel.desk.session.project is not None)
+
+    def wait(self, ready: Callable[[], bool] = lambda: False, at_most_s: float = 60.0) -> None:
+        """Let napari work until something is ready, and a little longer so that it is drawn."""
+        end = time.monotonic() + at_most_s
+        while not ready() and time.monotonic() < end:
+            QApplication.processEvents()
+            time.sleep(0.02)
+        self.settle()
+
+    def settle(self, seconds: float = 1.0) -> None:
+        """Let everything be drawn."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            QApplication.processEvents()
+            time.sleep(0.02)
+
+    def shoot(self, name: str) -> Path:
+        """Save the whole window as docs/images/NAME.png, in 256 colours if it would be too large."""
+        self.settle()
+        path = IMAGES / f"{name}.png"
+        picture = self.window.grab().toImage()
+        picture.save(str(path))
+        if path.stat().st_size > LARGEST_BYTES:
+            picture.convertToFormat(QImage.Format.Format_Indexed8).save(str(path))
+        print(f"{path} {path.stat().st_size / 1000:.0f} kB")
+        return path
+
+
+def take_all(photographer: Photographer) -> None:
+    """Go through the six steps as the tutorial does."""
+    panel, desk = photographer.panel, photographer.panel.desk
+    panel.show_step("Cases")
+    photographer.shoot("cases")
+
+    desk.open_case(CASE)
+    photographer.wait(lambda: desk.correction is not None and desk.session.prediction is not None)
+    desk.layers.show_only(())
+    panel.show_step("Segment")
+    photographer.shoot("ct")
+    desk.layers.show_only(desk.correction.scheme.names)
+    panel.show_step("Correct")
+    panel.correct.table.selectRow(panel.correct.table.row_of("liver"))
+    photographer.shoot("labels")
+
+    photographer.wait(lambda: bool(panel.correct.places.spots))
+    panel.correct.view.outline.setChecked(True)
+    panel.correct.view.show_map("confidence")
+    panel.correct.places.next.click()
+    photographer.shoot("confidence")
+    panel.correct.view.show_map(None)
+    panel.correct.view.outline.setChecked(False)
+
+    panel.show_step("Train")
+    photographer.wait(lambda: panel.train.chart.dice_points > 0, at_most_s=5)
+    photographer.shoot("training")
+    panel.show_step("Models")
+    photographer.shoot("comparison")
+
+
+def _horizontal() -> object:
+    from qtpy.QtCore import Qt
+
+    return Qt.Orientation.Horizontal
+
+
+def main() -> None:
+    """Copy the project, take the pictures, close napari."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("project", type=Path, help="finished project of `guidednet demo`")
+    parser.add_argument("--theme", choices=("dark", "light"), default="dark")
+    arguments = parser.parse_args()
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(arguments.project, Path(folder) / "synthetic"))
+        photographer = Photographer(copy)
+        photographer.viewer.theme = arguments.theme
+        session = photographer.panel.desk.session
+        if session.project is not None and session.project.current == "retrained":
+            session.roll_back()  # the tutorial decides about it
+        take_all(photographer)
+        photographer.panel.desk.close()
+        photographer.viewer.close()
+
+
+if __name__ == "__main__":
+    main()

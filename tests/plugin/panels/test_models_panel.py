@@ -1,0 +1,105 @@
+"""Models are listed, compared on stored scores, promoted, kept and rolled back."""
+
+import pytest
+
+from napari_guidednet.backend import EvaluateRequest, OrganFigures, ScoreSheet, events
+from napari_guidednet.state import jobs
+
+OLD, NEW = "old", "new"
+
+
+def _sheet(liver: float) -> ScoreSheet:
+    def figures(dice):
+        return {"held-out": {"liver": OrganFigures(dice=dice), "spleen": OrganFigures(dice=0.8)}}
+
+    return ScoreSheet(
+        split="val", scheme="AMOS_15", tolerance_mm=2.0, models={OLD: figures(0.6), NEW: figures(liver)}
+    )
+
+
+@pytest.fixture
+def two_models(panel, project_folder, publish):
+    """The dock with a project of two models, the old one in use."""
+    panel.open_project(project_folder)
+    project = panel.desk.session.project
+    for name in (OLD, NEW):
+        publish(project, name)
+    panel.desk.session.promote(OLD)
+    panel.show_step("Models")
+    return panel
+
+
+def _score(panel, monkeypatch, liver):
+    """A finished run that scored both models."""
+    monkeypatch.setattr(jobs, "spawn", lambda folder: None)
+    project = panel.desk.session.project
+    request = EvaluateRequest(project=str(project.folder), bundles=(OLD, NEW))
+    job = panel.desk.board.launch(project, request)
+    (job.folder / "scores.json").write_text(_sheet(liver).to_json())
+    with (job.folder / "events.jsonl").open("a") as file:
+        for event in (events.Started(kind="evaluate"), events.Finished(outcome="done")):
+            file.write(event.model_dump_json() + "\n")
+    panel.desk.board.poll()
+    assert not job.alive
+
+
+def _column(table, column):
+    return [table.item(row, column).text() for row in range(table.rowCount())]
+
+
+def test_models_are_listed_and_the_one_in_use_is_marked(two_models):
+    table = two_models.models.models
+    marks = dict(zip(_column(table, 0), _column(table, 5), strict=True))
+    assert marks == {OLD: "✔", NEW: ""}
+
+
+def test_without_scores_scoring_is_offered(two_models):
+    two_models.models.select(NEW)
+    assert "not scored" in two_models.models.verdict.text()
+    assert two_models.models.score.isEnabled()
+    assert not two_models.models.table.isVisibleTo(two_models.models)
+
+
+def test_old_and_new_are_compared_organ_by_organ(two_models, monkeypatch):
+    _score(two_models, monkeypatch, liver=0.7)
+    two_models.models.select(NEW)
+    table = two_models.models.table
+    assert _column(table, 0) == ["Mean over organs", "Liver", "Spleen"]
+    assert _column(table, 1)[1:] == ["0.600", "0.800"]
+    assert _column(table, 2)[1:] == ["0.700", "0.800"]
+    assert _column(table, 3)[1] == "▲ +0.100"
+    assert "Promote" in two_models.models.verdict.text()
+    assert not two_models.models.score.isVisibleTo(two_models.models)
+
+
+def test_a_worse_model_is_advised_against_and_the_organ_named(two_models, monkeypatch):
+    _score(two_models, monkeypatch, liver=0.2)
+    two_models.models.select(NEW)
+    assert "Keep the old model" in two_models.models.verdict.text()
+    assert "Liver got worse" in two_models.models.verdict.text()
+    assert _column(two_models.models.table, 3)[1].startswith("▼")
+
+
+def test_promoting_and_rolling_back(two_models):
+    models, project = two_models.models, two_models.desk.session.project
+    models.select(NEW)
+    models.promote.click()
+    assert project.current == NEW
+    assert "new is in use now" in two_models.status.happened.text()
+    models.roll_back.click()
+    assert project.current == OLD
+
+
+def test_the_model_in_use_cannot_be_promoted_again(two_models):
+    two_models.models.select(OLD)
+    assert not two_models.models.promote.isEnabled()
+    assert "model in use" in two_models.models.verdict.text()
+
+
+def test_a_damaged_model_is_refused_and_the_old_one_stays(two_models):
+    folder = two_models.desk.session.project.bundle_folder(NEW)
+    (folder / "weights.safetensors").write_bytes(b"broken")
+    two_models.models.select(NEW)
+    two_models.models.promote.click()
+    assert two_models.desk.session.project.current == OLD
+    assert "⚠" in two_models.status.happened.text()

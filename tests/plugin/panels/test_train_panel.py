@@ -1,0 +1,108 @@
+"""One click trains; the chart, the progress and the buttons follow what the run says."""
+
+import pytest
+
+from napari_guidednet.backend import events
+from napari_guidednet.state import jobs
+
+
+@pytest.fixture
+def no_process(monkeypatch):
+    """Runs are written, no process is started."""
+    started = []
+    monkeypatch.setattr(jobs, "spawn", started.append)
+    monkeypatch.setattr(jobs, "run_state", lambda folder: "running")
+    return started
+
+
+def _say(job, *said):
+    with (job.folder / "events.jsonl").open("a") as file:
+        for event in said:
+            file.write(event.model_dump_json() + "\n")
+
+
+def _step(number, loss):
+    return events.Step(step=number, steps=10, terms={"segmenter.dice_ce": loss, "lr": 0.01})
+
+
+@pytest.fixture
+def training(opened, no_process):
+    """A training that was started by the button."""
+    opened.show_step("Train")
+    opened.train.settings._quick.editor("steps").write(10)
+    opened.train.start.click()
+    assert len(no_process) == 1, opened.status.happened.text()
+    return opened, opened.desk.board.running("train")[0]
+
+
+def test_the_plan_is_said_before_anything_starts(opened):
+    text = opened.train.about.text()
+    assert "1 labelled case" in text
+    assert "1 unlabelled case" in text
+    assert "from tiny" in text
+
+
+def test_the_button_asks_for_what_the_form_says(training):
+    _, job = training
+    request = job.run.request()
+    assert (request.kind, request.parent, request.spec.steps) == ("train", "tiny", 10)
+
+
+def test_the_chart_follows_the_events(training):
+    panel, job = training
+    _say(job, events.Started(kind="train"), _step(1, 1.0), _step(2, 0.5))
+    panel.desk.ticker.tick()
+    assert panel.train.chart.points("segmenter.dice_ce") == 2
+    assert "Step 2 of 10" in panel.train.progress.title.text()
+    _say(job, events.Validated(step=2, dice={"liver": 0.4}, mean_dice=0.4, network="a", best=True))
+    panel.desk.ticker.tick()
+    assert panel.train.chart.dice_points == 1
+
+
+def test_stop_asks_the_run_to_end_and_a_stopped_run_can_be_resumed(training, no_process):
+    panel, job = training
+    _say(job, events.Started(kind="train"), _step(1, 1.0))
+    panel.desk.ticker.tick()
+    panel.train.progress.stop.click()
+    assert job.run.should_stop()
+    _say(job, events.Finished(outcome="stopped"))
+    panel.desk.ticker.tick()
+    assert not job.alive
+    assert panel.train.resume.isVisibleTo(panel.train)
+    panel.train.resume.click()
+    assert len(no_process) == 2
+    assert job.alive
+
+
+def test_a_second_training_cannot_be_started_meanwhile(training):
+    panel, _ = training
+    assert not panel.train.start.isEnabled()
+
+
+def test_a_failed_run_says_why_in_words(training):
+    panel, job = training
+    _say(job, events.Failed(kind="FileError", message="ct_3 cannot be read.", hint="Import it again."))
+    panel.desk.ticker.tick()
+    assert "ct_3 cannot be read. Import it again." in panel.train.progress.title.text()
+    assert panel.train.start.isEnabled()
+
+
+def test_without_a_confirmed_case_the_reason_is_said(panel, tmp_path):
+    panel.desk.create_project(tmp_path / "empty", "empty", "AMOS_15")
+    assert not panel.train.start.isEnabled()
+    assert "confirm" in panel.train.about.text()
+
+
+def test_from_scratch_the_network_is_free(opened):
+    box = opened.train.parent_model
+    box.setCurrentIndex(box.count() - 1)
+    box.activated.emit(box.currentIndex())
+    assert "from scratch" in opened.train.about.text()
+    assert opened.train.plan.parent is None
+
+
+def test_segmenting_asks_for_the_case_and_the_model(with_case, no_process):
+    with_case.segment.start.click()
+    request = with_case.desk.board.running("predict")[0].run.request()
+    assert (request.cases, request.bundle) == (("unlabelled",), "tiny")
+    assert not with_case.segment.start.isEnabled()
