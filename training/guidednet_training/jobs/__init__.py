@@ -1,5 +1,5 @@
 """What keeps promises: a request in, events out."""
 
-from .execute import Outcome, execute
+from .running import Outcome, execute
 
 __all__ = ["Outcome", "execute"]

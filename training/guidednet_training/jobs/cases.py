@@ -16,7 +16,7 @@ from ..core.record import Record
 from ..core.spec import PreprocessSpec
 from ..core.volume import Volume
 from ..data.store import PreparedCase, PreparedStore
-from .execute import Emit
+from .running import Emit
 
 _CHOICE = "cases.json"
 

@@ -11,7 +11,7 @@ from ..core.project import Project
 from ..core.request import EvaluateRequest
 from ..core.scores import write_scores
 from ..inference.sliding import Stopped
-from .execute import Emit, Outcome, ShouldStop
+from .running import Emit, Outcome, ShouldStop
 from .scoring import CaseScores, judged, score_model, warn_of_leaks
 
 

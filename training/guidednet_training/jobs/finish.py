@@ -26,7 +26,7 @@ from ..inference.weights import Tensors, pack
 from ..methods import Method
 from .cards import TERMS, model_card
 from .cases import TrainingCases
-from .execute import Emit, ShouldStop
+from .running import Emit, ShouldStop
 from .scoring import CaseScores, judged, score_model, validation_of, warn_of_leaks
 from .stages import staged
 

@@ -23,7 +23,7 @@ from ..core.request import PredictRequest
 from ..core.volume import Volume, read_volume
 from ..inference.predictor import PredictionMaps, Predictor
 from ..inference.sliding import Stopped
-from .execute import Emit, Outcome, ShouldStop
+from .running import Emit, Outcome, ShouldStop
 from .stages import staged
 
 Failure = tuple[str, GuidedNetError]  # what was given, what was wrong with it

@@ -14,7 +14,7 @@ from ..core.promotion import compare
 from ..core.scores import OrganFigures, ScoreSheet, mean_of
 from ..inference.predictor import Predictor
 from ..inference.sliding import Stopped
-from .execute import Emit, ShouldStop
+from .running import Emit, ShouldStop
 from .stages import staged
 
 CaseScores = dict[str, dict[str, OrganFigures]]  # case -> organ

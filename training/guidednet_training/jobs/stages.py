@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ..core.events import Stage
-from .execute import Emit
+from .running import Emit
 
 _PERIOD_S = 0.25  # what a progress bar can show and a log can bear
 

@@ -21,8 +21,8 @@ from ..engine.validate import validator
 from ..inference.sliding import Stopped
 from ..methods import METHODS, Method, MethodContext, build_method
 from .cases import TrainingCases, choose_cases, labelled_before, prepare_cases, rehearsed
-from .execute import Emit, Outcome, ShouldStop
 from .finish import Trained, finish
+from .running import Emit, Outcome, ShouldStop
 from .warm_start import warm_start
 
 

@@ -1,0 +1,47 @@
+"""Weights of a parent find their place by layer and by organ name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from guidednet_training.core.errors import BundleError
+from guidednet_training.core.labels import AMOS_15, FLARE_13
+from guidednet_training.core.spec import NetSpec
+from guidednet_training.jobs.warm_start import warm_start
+from guidednet_training.methods import MethodContext, build_method
+
+
+def _method(name: str, n_classes: int, width: int = 4):
+    return build_method(name, {}, MethodContext(NetSpec(width=width), n_classes, [1] * n_classes))
+
+
+def test_rows_follow_the_names_of_the_organs(make_bundle):
+    parent = make_bundle()
+    method = _method("supervised", AMOS_15.n_classes)
+    fresh = {key: value.clone() for key, value in method.net_a.state_dict().items()}
+    unknown = warm_start(method, parent, AMOS_15.names)
+    assert unknown == ("bladder", "prostate_uterus")
+    tensors, now = parent.tensors(), method.net_a.state_dict()
+    weight = now["classifier.weight"].numpy()
+    for organ in FLARE_13.names:
+        row = tensors["net.a.classifier.weight"][FLARE_13.value(organ)]
+        np.testing.assert_array_equal(weight[AMOS_15.value(organ)], row)
+    np.testing.assert_array_equal(weight[0], tensors["net.a.classifier.weight"][0])
+    bladder = AMOS_15.value("bladder")
+    np.testing.assert_array_equal(weight[bladder], fresh["classifier.weight"][bladder].numpy())
+    for key, value in now.items():
+        if not key.startswith("classifier."):
+            np.testing.assert_array_equal(value.numpy(), tensors[f"net.a.{key}"], err_msg=key)
+
+
+def test_a_second_network_starts_from_the_best_of_a_single_parent(make_bundle):
+    method = _method("guidednet", FLARE_13.n_classes)
+    assert warm_start(method, make_bundle(), FLARE_13.names) == ()
+    for key, value in method.net_a.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), method.net_b.state_dict()[key].numpy())
+
+
+def test_another_width_is_refused(make_bundle):
+    with pytest.raises(BundleError, match="not the one to be trained"):
+        warm_start(_method("supervised", FLARE_13.n_classes, width=6), make_bundle(), FLARE_13.names)
