@@ -164,7 +164,8 @@ class CaseLayers:
         """Move slices and camera to a voxel of the original grid."""
         if self.image is None or self._display is None:
             return
-        index = self._display.shown_index(tuple(round(c) for c in centre_zyx))
+        z, y, x = (round(c) for c in centre_zyx)
+        index = self._display.shown_index((z, y, x))
         world = self.image.data_to_world(index)
         self._viewer.dims.set_point(range(3), world)
         self._viewer.scene.camera.center = tuple(world[axis] for axis in self._viewer.dims.order)

@@ -77,7 +77,7 @@ class GuardedLabels(Labels):
         new = np.broadcast_to(np.asarray(value, dtype=old.dtype), old.shape)
         write = self._ask(old, new)
         if write.any():
-            kept = tuple(np.asarray(index)[write] for index in indices)
+            kept = tuple(index[write] for index in np.broadcast_arrays(*indices))
             super().data_setitem(kept, new[write], refresh)
             self._gate.painted(old[write], new[write])
 
