@@ -18,9 +18,7 @@ from guidednet_training.core.geometry import MAX_SPACING_MM, MIN_SPACING_MM
 from guidednet_training.core.volume import read_volume, write_volume
 
 SHAPE = (5, 6, 7)  # i, j, k
-QUIET = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CODES = ("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y",
          "qoffset_z", "srow_x", "srow_y", "srow_z", "pixdim", "xyzt_units", "dim", "dim_info")  # fmt: skip
 

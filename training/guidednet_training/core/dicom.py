@@ -191,6 +191,8 @@ def _check_alike(slices: list[_Slice]) -> None:
     grey = first.head.get("SamplesPerPixel", 1) == 1
     if not grey or first.head.get("PhotometricInterpretation") != "MONOCHROME2":
         raise FileError(f"{first.path} is no grey CT image.")
+    if np.abs(first.cosines @ first.cosines.T - np.eye(2)).max() > SAME_TOLERANCE:
+        raise GeometryError(f"The rows and columns of {first.path} are not at right angles.", DAMAGED)
     for name, count in _NUMBERS.items():
         values = [each.numbers(name, count) for each in slices]
         if name != "ImagePositionPatient":

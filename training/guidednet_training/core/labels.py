@@ -87,9 +87,7 @@ class LabelScheme:
                 "Choose the scheme that made these labels, or say which organ each value is.",
             )
 
-    def remap(
-        self, array: NDArray[Any], other: LabelScheme, allow_loss: bool = False
-    ) -> NDArray[np.uint8]:
+    def remap(self, array: NDArray[Any], other: LabelScheme, allow_loss: bool = False) -> NDArray[np.uint8]:
         """Turn a label map of this scheme into one of another, by the names of the organs.
 
         Parameters
