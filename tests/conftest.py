@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+WINDOW_FIXTURES = {"qapp", "qtbot", "make_napari_viewer", "make_napari_viewer_proxy"}
+XCB_LIBRARIES = (  # without one of them Qt ends the whole process when the first window is made
+    "libxcb-cursor.so.0",
+    "libxcb-icccm.so.4",
+    "libxcb-image.so.0",
+    "libxcb-keysyms.so.1",
+    "libxcb-render-util.so.0",
+    "libxkbcommon-x11.so.0",
+    "libEGL.so.1",
+)
 
 
 def _throw_away_homes() -> tempfile.TemporaryDirectory[str]:
@@ -31,6 +44,7 @@ def _throw_away_homes() -> tempfile.TemporaryDirectory[str]:
 _HOME = _throw_away_homes()
 os.environ["NAPARI_CONFIG"] = ""  # napari neither reads nor writes a settings file
 os.environ.setdefault("QT_API", "pyside6")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin starve the processes tests start
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "2")  # torch reads these when imported, and so do child processes
 
@@ -59,3 +73,24 @@ def real_data() -> Path:
 
 def _real_data_folder() -> Path:
     return Path(os.environ.get("GUIDEDNET_DATA") or ROOT.parent / "shared" / "data")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what opens a window where none can be opened, and say why."""
+    if reason := _why_no_window():
+        for item in items:
+            if WINDOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _why_no_window() -> str | None:
+    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM", "xcb") != "xcb":
+        return None
+    if not os.environ.get("DISPLAY") and not shutil.which("Xvfb"):
+        return "no screen and no Xvfb; sh scripts/system_libraries.sh test tells what to install"
+    for library in XCB_LIBRARIES:
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            return f"{library} is missing; sh scripts/system_libraries.sh test tells what to install"
+    return None

@@ -78,6 +78,9 @@ def execute(run: RunFolder, listen: Emit | None = None, should_stop: ShouldStop 
 
 def _dispatch(request: AnyRequest, run: RunFolder, emit: Emit, should_stop: ShouldStop) -> Outcome:
     # imported here: each pulls in torch
+    from ..engine.allocator import keep_freed_memory
+
+    keep_freed_memory()
     if isinstance(request, PredictRequest):
         from .predict import predict
 
