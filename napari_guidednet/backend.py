@@ -7,7 +7,6 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from guidednet_training import __version__ as VERSION
@@ -66,6 +65,7 @@ from guidednet_training.core.volume import (
     read_volume,
     write_volume,
 )
+from guidednet_training.demo.patients import make_project
 
 __all__ = [
     "AMOS_15",
@@ -151,18 +151,7 @@ __all__ = [
     "write_volume",
 ]
 
-_SAMPLE_SEED = 100
-_SAMPLE_CASES: tuple[tuple[str, Split, bool], ...] = (  # id, split, labelled
-    ("labelled-1", "train", True),
-    ("labelled-2", "train", True),
-    ("labelled-3", "train", True),
-    ("unlabelled-1", "train", False),
-    ("unlabelled-2", "train", False),
-    ("unlabelled-3", "train", False),
-    ("held-out-1", "val", True),
-    ("held-out-2", "val", True),
-    ("test-1", "test", True),
-)
+_SAMPLE_SEED = 1
 _ASK_TIMEOUT_S = 120  # importing torch from a cold disk
 _METHODS = """
 import json
@@ -216,28 +205,14 @@ def make_sample_project(folder: Path | str) -> Project:
     Returns
     -------
     Project
-        Three labelled and three unlabelled training cases, two held out for validation, one for tests.
+        That of `guidednet demo`: labelled, unlabelled and held-out cases.
 
     Raises
     ------
     GuidedNetError
         When the folder is not empty or cannot be written.
     """
-    project = Project.create(folder, "Synthetic abdomen", AMOS_15.name)
-    try:
-        with TemporaryDirectory() as scratch:
-            for seed, (case_id, split, labelled) in enumerate(_SAMPLE_CASES):
-                ct, labels = make_phantom(_SAMPLE_SEED + seed, scheme=project.scheme)
-                path = Path(scratch) / f"{case_id}.nii.gz"
-                write_volume(path, ct)
-                names = project.scheme.names if labelled else ()
-                project.add_case(
-                    path, case_id, split, labels=labels if labelled else None, confirmed=names, copy=True
-                )
-    except BaseException:
-        project.close()
-        raise
-    return project
+    return make_project(Path(folder), _SAMPLE_SEED, lambda done, total: None)
 
 
 def _ask(code: str) -> str:

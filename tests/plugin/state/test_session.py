@@ -12,10 +12,12 @@ from napari_guidednet.backend import (
     FLARE_13,
     FileError,
     GeometryError,
+    LabelScheme,
     OrganState,
     Project,
     ProjectError,
     SchemeError,
+    Volume,
     make_phantom,
     make_sample_project,
     read_record,
@@ -162,17 +164,17 @@ def test_a_damaged_bundle_is_listed_with_its_problem(session: Session, publish):
 
 
 def test_the_sample_project_is_ready_to_work_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from napari_guidednet import backend
+    from guidednet_training.demo import patients
 
-    def tiny(seed: int, scheme: object) -> object:
-        return make_small(seed, shape=(16, 24, 24), spacing_mm=(12, 14, 14), scheme=scheme)
+    def tiny(seed: int, scheme: LabelScheme) -> tuple[Volume, Volume]:
+        return make_phantom(seed, shape=(12, 16, 16), spacing_mm=(18, 21, 21), scheme=scheme)
 
-    make_small = backend.make_phantom
-    monkeypatch.setattr(backend, "make_phantom", tiny)
+    monkeypatch.setattr(patients, "make_phantom", tiny)
     with make_sample_project(tmp_path / "sample") as project:
-        assert len(project.labelled_ids("train")) == 3
-        assert len(project.unlabelled_ids("train")) == 3
-        assert len(project.labelled_ids("val")) == 2
-        assert project.image(project.cases[0].id).array.shape == (16, 24, 24)
+        assert project.writable
+        assert project.labelled_ids("train")
+        assert project.unlabelled_ids("train")
+        assert project.labelled_ids("val")
+        assert project.image(project.cases[0].id).array.shape == (12, 16, 16)
     with pytest.raises(ProjectError, match="not empty"):
         make_sample_project(tmp_path / "sample")

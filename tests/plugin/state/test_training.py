@@ -107,8 +107,11 @@ def test_curves_hold_every_term_and_go_back_when_a_run_is_resumed():
 
 def _sheet(new_liver: float) -> ScoreSheet:
     def case(liver: float) -> dict[str, OrganFigures]:
-        return {"liver": OrganFigures(dice=liver), "spleen": OrganFigures(dice=0.8),
-                "bladder": OrganFigures(dice=None)}
+        return {
+            "liver": OrganFigures(dice=liver),
+            "spleen": OrganFigures(dice=0.8),
+            "bladder": OrganFigures(dice=None),
+        }
 
     return ScoreSheet(
         split="val", scheme="AMOS_15", tolerance_mm=2.0, current="old",
