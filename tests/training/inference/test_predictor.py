@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,11 +153,14 @@ def test_an_organ_the_bank_never_saw_is_unavailable(make_bundle, ct):
 
 
 def test_temperature_of_the_bundle_is_used(make_bundle, ct):
+    """Of the softmax, whose shown label is its largest: softening must lower every confidence."""
     sharp, soft = (
-        Predictor.load(make_bundle(calibration={"temperature": t}), "cpu").predict(ct) for t in (0.5, 5.0)
+        Predictor.load(make_bundle(banks=False, calibration={"temperature": t}), "cpu").predict(ct)
+        for t in (0.5, 5.0)
     )
     np.testing.assert_array_equal(sharp.labels.array, soft.labels.array)
-    assert sharp.mean_confidence > soft.mean_confidence + 0.1
+    assert (sharp.maps["confidence"].array >= soft.maps["confidence"].array).all()
+    assert sharp.mean_confidence > 1.5 * soft.mean_confidence
 
 
 def test_organs_get_the_values_of_the_scheme(make_bundle, ct):
@@ -257,8 +261,8 @@ def test_measure_by_hand():
     assert mean == pytest.approx(0.5)
 
 
-MEMORY = """
-import resource, sys
+MEMORY = r"""
+import re, sys
 import numpy as np, torch
 torch.set_num_threads(1)
 from guidednet_training.inference.restore import Restorer
@@ -269,7 +273,8 @@ coarse = torch.rand(n_classes, 5, 6, 6, generator=torch.Generator().manual_seed(
 up = lambda s, size: torch.nn.functional.interpolate(s[None], size=size, mode="trilinear")[0]
 scores = (20 * up(coarse, source)).softmax(0)
 def high_water():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with open("/proc/self/status") as status:  # ru_maxrss would begin with that of the parent process
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1])
 small = (8, 8, 8)
 Restorer(small, np.zeros((16, 16, 16), np.uint8)).add(0, up(coarse, small).contiguous())
 before = high_water()
@@ -283,6 +288,7 @@ print(high_water() - before, int(labels.sum()))
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory is read from /proc")
 def test_memory_does_not_grow_with_classes_times_the_original_grid():
     """Peak of restoring, in KiB: small against the full interpolation, and not growing with K."""
 
@@ -296,5 +302,5 @@ def test_memory_does_not_grow_with_classes_times_the_original_grid():
     assert labels == reference
     one_grid_kib = 120 * 192 * 192 * 4 / 1024
     assert full > 14 * one_grid_kib
-    assert many < 0.2 * full
+    assert many < 0.25 * full
     assert many - few < 2 * one_grid_kib

@@ -162,4 +162,9 @@ def _by_planes(features: Tensor, read: Callable[[Tensor, slice], Tensor]) -> Ten
 
 
 def _mean(maps: list[Tensor]) -> Tensor:
-    return maps[0] if len(maps) == 1 else torch.stack(maps).mean(0)
+    if len(maps) == 1:
+        return maps[0]
+    total = maps[0] + maps[1]
+    for values in maps[2:]:
+        total += values
+    return total.div_(len(maps))

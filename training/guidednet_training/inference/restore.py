@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 Shape = tuple[int, int, int]
-CHUNK_VOXELS = 1 << 21  # target voxels worked on at once: bounds the masks and indices of a chunk
-CHUNK_POINTS = 1 << 16  # points whose K scores are interpolated at once
+CHUNK_VOXELS = 1 << 20  # target voxels worked on at once: bounds the masks and indices of a chunk
+CHUNK_POINTS = 1 << 14  # points whose K scores are interpolated at once
 TIE = 2e-6  # relative; above the rounding of a trilinear sum in float32
 
 
