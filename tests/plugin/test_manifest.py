@@ -135,3 +135,20 @@ def test_the_painted_layer_of_a_case_saves_like_any_labels(viewer, tmp_path: Pat
     assert again.geometry.same_grid(correction.case.image.geometry)
     assert viewer.screenshot(canvas_only=True, flash=False).any()
     layers.clear()
+
+
+def test_menus_run_on_the_viewer_and_open_one_panel(viewer):
+    """As a click does: through napari's registry, which has to find the viewer for the command."""
+    from napari._app_model import get_app_model
+
+    run = get_app_model().commands.execute_command
+    image = viewer.add_image(np.zeros((8, 8, 8)), contrast_limits=(0, 1))
+    run("napari-guidednet.window_bone").result()
+    assert image.contrast_limits == [-500, 1300]
+    run("napari-guidednet.open_panel").result()
+    run("napari-guidednet.open_panel").result()
+    (name,) = viewer.window.dock_widgets
+    assert name.startswith("GuidedNet (")
+    panel = viewer.window.dock_widgets[name]
+    viewer.window.remove_dock_widget(panel)
+    panel.desk.close()
