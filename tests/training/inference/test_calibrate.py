@@ -12,7 +12,8 @@ from torch import nn
 from guidednet_training.core.spec import NetSpec
 from guidednet_training.data.store import PreparedCase
 from guidednet_training.functional.mixture import MixtureOptions
-from guidednet_training.inference.calibrate import calibrate, fit_banks, reliability
+from guidednet_training.inference.calibrate import calibrate, fit_banks
+from guidednet_training.inference.reliability import reliability
 from guidednet_training.inference.sliding import Stopped, Windows
 from guidednet_training.nets import Output, build_net
 
