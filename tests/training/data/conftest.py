@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from guidednet_training.data.store import PreparedCase
 
 

@@ -2,11 +2,14 @@
 
 import numpy as np
 import torch
+
 from guidednet_training.core.spec import PatchSpec
 from guidednet_training.data.augment import augment
 
 
-def ball(shape: tuple[int, int, int] = (24, 32, 32), centre: tuple[float, ...] = (10, 14, 22)) -> torch.Tensor:
+def ball(
+    shape: tuple[int, int, int] = (24, 32, 32), centre: tuple[float, ...] = (10, 14, 22)
+) -> torch.Tensor:
     grid = np.indices(shape)
     return torch.from_numpy(sum((g - c) ** 2 for g, c in zip(grid, centre, strict=True)) < 30).to(torch.uint8)
 
@@ -50,7 +53,9 @@ def test_affine_moves_image_and_label_alike_and_marks_the_unknown() -> None:
 def test_affine_is_a_rotation_in_voxels_whatever_the_aspect() -> None:
     label = ball((16, 24, 48), (8, 12, 24))
     for seed in range(6):
-        _, moved = augment(label.float(), label, PatchSpec(flip=False, affine=True), np.random.default_rng(seed))
+        _, moved = augment(
+            label.float(), label, PatchSpec(flip=False, affine=True), np.random.default_rng(seed)
+        )
         centre = [float(c.float().mean()) for c in torch.nonzero(moved == 1, as_tuple=True)]
         assert np.allclose(centre, (8, 12, 24), atol=0.8)  # about the centre, which stays
         y, x = (np.ptp(c.numpy()) for c in torch.nonzero(moved == 1, as_tuple=True)[1:])

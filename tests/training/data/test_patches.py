@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+
 from guidednet_training.data.patches import PatchCutter, crop
 from guidednet_training.data.store import PreparedCase
 
@@ -44,4 +45,6 @@ def test_small_volumes_are_padded_with_air_and_unknown(make_case: MakeCase) -> N
 
 
 def test_unlabelled_case_has_no_label_to_read(make_case: MakeCase) -> None:
-    assert PatchCutter(make_case("u", labelled=False), (8, 8, 8)).cut(np.random.default_rng(0), 1.0)[1] is None
+    assert (
+        PatchCutter(make_case("u", labelled=False), (8, 8, 8)).cut(np.random.default_rng(0), 1.0)[1] is None
+    )

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.spec import PreprocessSpec
 from guidednet_training.core.volume import Volume
@@ -52,7 +53,9 @@ def test_percentiles_leave_an_empty_volume_at_zero() -> None:
 
 def test_spacing_decides_the_shape_and_a_ramp_stays_a_ramp() -> None:
     ramp = np.broadcast_to(np.linspace(-100, 200, 40), (10, 20, 40)).astype(np.float32)
-    prepared = prepare(volume(ramp), PreprocessSpec(spacing_mm=(4, 2, 2), window_hu=(-200, 300), normalise="window"))
+    prepared = prepare(
+        volume(ramp), PreprocessSpec(spacing_mm=(4, 2, 2), window_hu=(-200, 300), normalise="window")
+    )
     assert prepared.image.shape == (5, 10, 20)
     assert prepared.steps.shape == (5, 10, 20)
     assert prepared.steps.canonical_shape == (10, 20, 40)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.labels import FLARE_13
 from guidednet_training.core.spec import PreprocessSpec

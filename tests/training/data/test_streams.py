@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+
 from guidednet_training.core.errors import ProjectError
 from guidednet_training.core.spec import PatchSpec
 from guidednet_training.data.patches import PatchCutter

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from guidednet_training.core.errors import FileError, GuidedNetError
 from guidednet_training.core.events import AnyEvent, Checkpointed, Step, Validated
 from guidednet_training.core.labels import LabelScheme, Organ

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
+
 from guidednet_training.functional.losses import (
     _dice,
     dice_ce,
@@ -9,7 +11,6 @@ from guidednet_training.functional.losses import (
     merge_unannotated_logits,
     weighted_cross_entropy,
 )
-from torch.nn.functional import cross_entropy
 
 
 def annotated(*rows: str) -> torch.Tensor:
@@ -89,7 +90,9 @@ def test_weighted_cross_entropy_equals_torch_where_torch_is_finite() -> None:
 
 def test_weights_that_are_all_zero_give_zero_and_a_finite_gradient() -> None:
     logits = torch.randn(1, 3, 2, 2, 2, requires_grad=True)
-    loss = weighted_cross_entropy(logits, torch.zeros(1, 2, 2, 2, dtype=torch.long), torch.tensor([0.0, 1, 1]))
+    loss = weighted_cross_entropy(
+        logits, torch.zeros(1, 2, 2, 2, dtype=torch.long), torch.tensor([0.0, 1, 1])
+    )
     loss.backward()
     assert float(loss.detach()) == 0
     assert torch.equal(logits.grad, torch.zeros_like(logits))

@@ -1,6 +1,7 @@
 """Schedules give the published curves."""
 
 import pytest
+
 from guidednet_training.functional.schedule import consistency_ramp, ema_momentum, poly, ramp
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from guidednet_training.nets.blocks import ConvBlock, NormReLU
 from torch.nn.functional import instance_norm
+
+from guidednet_training.nets.blocks import ConvBlock, NormReLU
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])

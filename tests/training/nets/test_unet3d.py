@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
+
 from guidednet_training.core.spec import NetSpec
 from guidednet_training.nets import SegNet, build_net
 from guidednet_training.nets.blocks import NormReLU
-from torch import nn
 
 
 class StockNormReLU(nn.Sequential):
@@ -80,7 +81,9 @@ def test_seed_decides_the_weights_and_nothing_else() -> None:
 
 
 def test_inits_differ_as_they_should() -> None:
-    kaiming, xavier = (build_net(NetSpec(), 14, init=i).down[1][0].weight.detach().std() for i in ("kaiming", "xavier"))
+    kaiming, xavier = (
+        build_net(NetSpec(), 14, init=i).down[1][0].weight.detach().std() for i in ("kaiming", "xavier")
+    )
     fan_in, fan_out = 16 * 27, 32 * 27
     assert kaiming == pytest.approx((2 / fan_in) ** 0.5, rel=0.05)
     assert xavier == pytest.approx((2 / (fan_in + fan_out)) ** 0.5, rel=0.05)

@@ -40,12 +40,23 @@ class PatchSpec(Record):
     labelled: int = Field(4, ge=1, title="Labelled patches per step")
     unlabelled: int = Field(4, ge=0, title="Unlabelled patches per step")
     foreground: float = Field(
-        0.0, ge=0.0, le=1.0, title="Foreground crops",
+        0.0,
+        ge=0.0,
+        le=1.0,
+        title="Foreground crops",
         description="probability that a labelled crop is centred on a random organ",
     )
     flip: bool = Field(True, title="Flips", description="of z and y; x never: left and right organs differ")
     intensity: bool = Field(False, title="Intensity augmentation", description="noise, blur, contrast, gamma")
     affine: bool = Field(False, title="Spatial augmentation", description="small rotations and scalings")
+
+    @model_validator(mode="after")
+    def _check_sides(self) -> PatchSpec:
+        # five stages halve each side four times, and one voxel alone cannot be normalised
+        for name, sides in (("size", self.size), ("window", self.window)):
+            if any(side % 16 or side < 32 for side in sides):
+                raise ValueError(f"{name} {sides}: every side must be a multiple of 16, at least 32")
+        return self
 
 
 class NetSpec(Record):
@@ -67,7 +78,9 @@ class OptimSpec(Record):
     weight_decay: float = Field(1e-4, ge=0, title="Weight decay")
     power: float = Field(0.9, gt=0, title="Poly power", description="lr(t) = lr (1 - t/T)^power")
     clip: float | None = Field(None, gt=0, title="Gradient clipping", description="norm, none = off")
-    ema: float | None = Field(None, gt=0, lt=1, title="Weight average", description="momentum of shipped weights")
+    ema: float | None = Field(
+        None, gt=0, lt=1, title="Weight average", description="momentum of shipped weights"
+    )
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = Field("32-true", title="Precision")
 
 

@@ -16,7 +16,9 @@ ANGLE = np.deg2rad(10.0)  # patients lie straight; more makes anatomy unlikely
 SCALE = 0.15
 
 
-def augment(image: Tensor, label: Tensor | None, spec: PatchSpec, rng: Generator) -> tuple[Tensor, Tensor | None]:
+def augment(
+    image: Tensor, label: Tensor | None, spec: PatchSpec, rng: Generator
+) -> tuple[Tensor, Tensor | None]:
     """Change one patch at random.
 
     x is never flipped: it would turn a left kidney into one that is labelled left but lies right.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from .store import PreparedCase
 
 Index3 = tuple[int, int, int]
+Scalar = TypeVar("Scalar", bound=np.generic)
 SAMPLES = 4096  # remembered voxels per organ and case; enough to centre crops on
 
 
@@ -50,7 +53,7 @@ class PatchCutter:
         )
 
 
-def crop(array: NDArray[np.generic], start: Index3, size: Index3, fill: int) -> NDArray[np.generic]:
+def crop(array: NDArray[Scalar], start: Index3, size: Index3, fill: int) -> NDArray[Scalar]:
     """Cut `size` from `start` on; parts outside the array (negative start) are `fill`."""
     inside, outside = [], []
     for begin, length, n in zip(start, size, array.shape, strict=True):
@@ -64,7 +67,7 @@ def _organ_voxels(case: PreparedCase) -> list[NDArray[np.integer]]:
     if case.label is None:
         return []
     label = np.asarray(case.label)
-    found = []
+    found: list[NDArray[np.integer]] = []
     for value in np.flatnonzero(case.histogram()[1:]) + 1:
         flat = np.flatnonzero(label == value)
         flat = flat[:: max(1, len(flat) // SAMPLES)]

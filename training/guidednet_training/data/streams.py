@@ -68,7 +68,9 @@ class TwoStreams:
             drawn.append(cutters[order[turn % len(cutters)]])
         return drawn
 
-    def _patch(self, cutter: PatchCutter, rng: Generator, foreground: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def _patch(
+        self, cutter: PatchCutter, rng: Generator, foreground: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         image, label = cutter.cut(rng, foreground)
         known = None if label is None else torch.from_numpy(np.ascontiguousarray(label))
         return augment(torch.from_numpy(image), known, self.spec, rng)  # type: ignore[return-value]

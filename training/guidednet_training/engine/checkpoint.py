@@ -104,7 +104,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise FileError(f"The checkpoint {path} cannot be read: {error}.", "Start the training anew.") from error
+        raise FileError(
+            f"The checkpoint {path} cannot be read: {error}.", "Start the training anew."
+        ) from error
 
 
 __all__ = ["CheckpointFolder", "Progress"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
@@ -128,7 +129,7 @@ def _learn(
     torch.manual_seed(_step_seed(spec.seed, clock.step))
     method.train()
     rate = set_learning_rate(optimisers, spec.optim, clock.step, spec.steps)
-    losses: Losses = wrapped.losses(batch, clock)
+    losses: Losses = wrapped.losses(batch, clock)  # type: ignore[operator]
     terms = {f"{player}.{t}": float(v.detach()) for player, named in losses.items() for t, v in named.items()}
     _check_finite(terms, clock)
     terms["lr"] = rate
@@ -137,7 +138,7 @@ def _learn(
     parameters = method.players()
     for player, optimiser in optimisers.items():
         optimiser.zero_grad(set_to_none=True)
-        total = torch.stack([value for value in losses[player].values()]).sum()
+        total = torch.stack(list(losses[player].values())).sum()
         last = player == list(optimisers)[-1]
         fabric.backward(total, inputs=parameters[player], retain_graph=not last)
     for optimiser in optimisers.values():
@@ -156,7 +157,9 @@ def _gradient_norms(method: Method, losses: Losses) -> dict[str, float]:
             if value.requires_grad:
                 grads = torch.autograd.grad(value, late, retain_graph=True, allow_unused=True)
                 squares = [g.float().square().sum() for g in grads if g is not None]
-                norms[f"gradient.{player}.{term}"] = float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+                norms[f"gradient.{player}.{term}"] = (
+                    float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+                )
     return norms
 
 
@@ -185,7 +188,7 @@ def _validate(
 ) -> None:
     """Score every network that would be shipped and keep its weights when they are its best."""
     for name, net in method.networks().items():
-        candidate = shipped[name] if name in shipped else net
+        candidate = cast(SegNet, shipped[name]) if name in shipped else net
         dice = validate(candidate.eval())
         mean = sum(dice.values()) / max(len(dice), 1)
         best = not dice or mean > progress.best.get(name, -1.0)  # nothing to validate on: the last weights

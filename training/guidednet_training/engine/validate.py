@@ -42,7 +42,9 @@ def validator(
     return validate
 
 
-def mean_dice(pairs: Sequence[tuple[PreparedCase, NDArray[np.uint8]]], scheme: LabelScheme) -> dict[str, float]:
+def mean_dice(
+    pairs: Sequence[tuple[PreparedCase, NDArray[np.uint8]]], scheme: LabelScheme
+) -> dict[str, float]:
     """Average each organ's Dice over the cases that annotate and have it; organs in no case are left out."""
     scores: dict[str, list[float]] = {}
     for case, labels in pairs:
@@ -56,4 +58,5 @@ def mean_dice(pairs: Sequence[tuple[PreparedCase, NDArray[np.uint8]]], scheme: L
 
 def _dice(labels: NDArray[np.uint8], truth: NDArray[np.uint8], value: int) -> float:
     a, b = (labels == value) & (truth != UNKNOWN), truth == value
-    return float(2 * np.count_nonzero(a & b) / max(np.count_nonzero(a) + np.count_nonzero(b), 1))
+    both = int(np.count_nonzero(a)) + int(np.count_nonzero(b))
+    return float(2 * np.count_nonzero(a & b) / max(both, 1))

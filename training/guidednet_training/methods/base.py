@@ -82,7 +82,7 @@ class Method(nn.Module, ABC):
     Settings: ClassVar[type[Settings]] = Settings
     needs: ClassVar[Needs] = Needs()
 
-    def __init__(self, context: MethodContext, settings: Settings) -> None:
+    def __init__(self, context: MethodContext, settings: Record) -> None:
         super().__init__()
         self.settings = settings
         self.n_classes = context.n_classes
@@ -103,10 +103,10 @@ class Method(nn.Module, ABC):
         """Give the parameters of each optimiser; by default one player, the segmenter."""
         return {"segmenter": [p for net in self.networks().values() for p in net.parameters()]}
 
-    def after_step(self, clock: Clock) -> None:  # noqa: B027 - optional hook
+    def after_step(self, clock: Clock) -> None:
         """Update running state (teachers, banks) after the optimiser step."""
 
-    def end_round(self, relabel: Callable[[], None]) -> None:  # noqa: B027 - optional hook
+    def end_round(self, relabel: Callable[[], None]) -> None:
         """Self-training: ask for new pseudo-labels between rounds."""
 
 

@@ -39,7 +39,7 @@ def build_net(
                     nn.init.kaiming_normal_(module.weight)
                 else:
                     nn.init.xavier_normal_(module.weight)
-    return net.to(memory_format=torch.channels_last_3d)
+    return net.to(memory_format=torch.channels_last_3d)  # type: ignore[no-any-return, call-overload]
 
 
 __all__ = ["NETS", "Output", "SegNet", "build_net"]
