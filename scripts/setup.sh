@@ -37,7 +37,9 @@ if ! .venv/bin/python -c 'import torch' 2>/dev/null; then
         $pip -c constraints.txt --extra-index-url "$TORCH_INDEX" "$torch"
     elif [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] && ! nvidia-smi >/dev/null 2>&1; then
         echo "No NVIDIA GPU found: taking torch for the CPU."
-        $pip -c constraints.txt --retries 1 --extra-index-url https://download.pytorch.org/whl/cpu "$torch+cpu" ||
+        # a mirror or wheel folder of one's own first, then PyTorch's index, then the build with CUDA
+        $pip -c constraints.txt "$torch+cpu" 2>/dev/null ||
+            $pip -c constraints.txt --retries 1 --extra-index-url https://download.pytorch.org/whl/cpu "$torch+cpu" ||
             $pip -c constraints.txt "$torch"
     else
         $pip -c constraints.txt "$torch"
