@@ -14,9 +14,7 @@ from ..backend import (
     Annotation,
     Case,
     GeometryError,
-    GuidedNetError,
     LabelScheme,
-    ModelBundle,
     OrganState,
     PredictionRecord,
     Project,
@@ -29,6 +27,9 @@ from ..backend import (
     scheme_named,
     starter_name,
 )
+from .rows import BundleRow as BundleRow  # part of what a session gives
+from .rows import CaseRow as CaseRow
+from .rows import bundle_row, case_row
 
 STARTER = "starter"  # how a request names the model that ships with the package
 
@@ -73,34 +74,6 @@ class Prediction:
     maps: dict[str, Volume]
     record: PredictionRecord
     scheme: LabelScheme
-
-
-@dataclass(frozen=True)
-class CaseRow:
-    """A line of the case list; `status` is labelled, partly labelled, corrected, predicted or new."""
-
-    id: str
-    split: str
-    status: str
-    confirmed: int  # organs a person vouches for
-    organs: int  # of the scheme
-    predicted: str | None  # by which bundle
-    mean_confidence: float | None
-
-
-@dataclass(frozen=True)
-class BundleRow:
-    """A line of the model list; `problem` says why a bundle cannot be used."""
-
-    name: str
-    parent: str | None
-    method: str
-    mean_dice: float | None
-    labelled: int
-    unlabelled: int
-    created: str
-    current: bool
-    problem: str = ""
 
 
 class Session:
@@ -275,21 +248,20 @@ class Session:
         """Give every case of the project and how far it is."""
         if self._project is None:
             return ()
-        return tuple(self._case_row(case) for case in self._project.cases)
+        return tuple(case_row(self._project, case, self._record(case.id)) for case in self._project.cases)
 
     def prediction_records(self) -> tuple[PredictionRecord, ...]:
         """Give the record of the prediction that would be shown with each case that has one."""
         if self._project is None:
             return ()
-        folders = (self._prediction_folder(case.id, None) for case in self._project.cases)
-        records = (read_record(folder) for folder in folders if folder is not None)
+        records = (self._record(case.id) for case in self._project.cases)
         return tuple(record for record in records if record is not None)
 
     def bundle_rows(self) -> tuple[BundleRow, ...]:
         """Give every bundle of the project, newest first; a damaged one says so instead of its numbers."""
         if self._project is None:
             return ()
-        rows = [_bundle_row(self._project, name) for name in self._project.bundles()]
+        rows = [bundle_row(self._project, name) for name in self._project.bundles()]
         return tuple(sorted(rows, key=lambda row: row.created, reverse=True))
 
     def promote(self, name: str) -> None:
@@ -309,21 +281,9 @@ class Session:
         """Tell listeners that a run has published a bundle."""
         self.bundles_changed.emit()
 
-    def _case_row(self, case: Case) -> CaseRow:
-        annotation = self.opened.annotation(case.id)
-        states = [] if annotation is None else list(annotation.organs.values())
-        folder = self._prediction_folder(case.id, None)
-        record = read_record(folder) if folder is not None else None
-        n_organs = len(self.opened.scheme.names)
-        return CaseRow(
-            id=case.id,
-            split=case.split,
-            status=_status(states, n_organs, record is not None),
-            confirmed=states.count(OrganState.CONFIRMED),
-            organs=n_organs,
-            predicted=None if record is None else record.bundle,
-            mean_confidence=None if record is None else record.mean_confidence,
-        )
+    def _record(self, case_id: str) -> PredictionRecord | None:
+        folder = self._prediction_folder(case_id, None)
+        return None if folder is None else read_record(folder)
 
     def _prediction_folder(self, case_id: str, bundle: str | None) -> Path | None:
         ref = bundle or self.model_ref
@@ -356,33 +316,3 @@ def _working_copy(stored: Volume) -> npt.NDArray[np.uint8]:
 
 def _untouched(scheme: LabelScheme) -> Annotation:
     return Annotation(scheme=scheme.name, organs=dict.fromkeys(scheme.names, OrganState.UNTOUCHED))
-
-
-def _status(states: list[OrganState], n_organs: int, predicted: bool) -> str:
-    confirmed = states.count(OrganState.CONFIRMED)
-    if confirmed == n_organs:
-        return "labelled"
-    if confirmed:
-        return "partly labelled"
-    if OrganState.CORRECTED in states:
-        return "corrected"
-    return "predicted" if predicted or OrganState.PREDICTED in states else "new"
-
-
-def _bundle_row(project: Project, name: str) -> BundleRow:
-    try:
-        manifest = ModelBundle.read(project.bundle_folder(name)).manifest
-    except GuidedNetError as error:
-        return BundleRow(name, None, "", None, 0, 0, "", name == project.current, str(error))
-    scores = [organ.get("dice") for organ in manifest.validation.values()]
-    dice = [score for score in scores if score is not None]
-    return BundleRow(
-        name=name,
-        parent=manifest.parent,
-        method=manifest.method,
-        mean_dice=sum(dice) / len(dice) if dice else None,
-        labelled=manifest.labelled,
-        unlabelled=manifest.unlabelled,
-        created=manifest.created,
-        current=name == project.current,
-    )
