@@ -13,7 +13,7 @@ from guidednet_training.data.store import PreparedCase
 from guidednet_training.data.streams import TwoStreams
 
 MakeCase = Callable[..., PreparedCase]
-SPEC = PatchSpec(size=(16, 16, 16), labelled=2, unlabelled=3, intensity=True, affine=True, foreground=0.5)
+SPEC = PatchSpec(size=(32, 32, 32), labelled=2, unlabelled=3, intensity=True, affine=True, foreground=0.5)
 
 
 def streams(make_case: MakeCase, seed: int = 0) -> TwoStreams:
@@ -24,8 +24,8 @@ def streams(make_case: MakeCase, seed: int = 0) -> TwoStreams:
 
 def test_batch_has_labelled_first_and_labels_for_them_only(make_case: MakeCase) -> None:
     batch = streams(make_case).batch(0)
-    assert batch.image.shape == (5, 1, 16, 16, 16)
-    assert batch.label.shape == (2, 16, 16, 16)
+    assert batch.image.shape == (5, 1, 32, 32, 32)
+    assert batch.label.shape == (2, 32, 32, 32)
     assert batch.n_labelled == 2
     assert batch.annotated.tolist() == [[True] * 3] * 2
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -61,7 +63,13 @@ def _merged(logits: Tensor, annotated: Tensor) -> Tensor:
     return torch.cat([background, logits[1:].masked_fill(~annotated[1:, None, None, None], NEVER)])
 
 
-def dice_ce(logits: Tensor, label: Tensor, annotated: Tensor) -> Tensor:
+def dice_ce(
+    logits: Tensor,
+    label: Tensor,
+    annotated: Tensor,
+    class_weights: Tensor | None = None,
+    absent_pull: bool = True,
+) -> Tensor:
     """Supervised loss (CE + Dice) / 2 over known voxels and annotated organs.
 
     Dice_k = 1 - (2 sum p y + s) / (sum p^2 + sum y^2 + s), sums over batch and voxels,
@@ -75,17 +83,33 @@ def dice_ce(logits: Tensor, label: Tensor, annotated: Tensor) -> Tensor:
         (B, D, H, W) int64; 255 is left out.
     annotated : Tensor
         (B, K) bool.
+    class_weights : Tensor, optional
+        (K,) weights of the cross-entropy, normalised by the weights of the voxels.
+    absent_pull : bool
+        Whether the Dice of a class that the batch does not show counts. As published it does, and
+        pulls that class down everywhere; with one or two patches a step, rare organs then never rise.
     """
     valid = label != UNKNOWN
     target = torch.where(valid, label, 0)
     log_prob = torch.log_softmax(merge_unannotated_logits(logits.float(), annotated), 1)
-    picked = log_prob.gather(1, target[:, None])[:, 0] * valid
-    cross_entropy = -picked.sum() / valid.sum().clamp_min(1)
+    weight = valid.to(log_prob.dtype)
+    if class_weights is not None:
+        weight = weight * class_weights.to(log_prob)[target]
+    picked = log_prob.gather(1, target[:, None])[:, 0] * weight
+    cross_entropy = -picked.sum() / weight.sum().clamp_min(EPSILON)
     prob = log_prob.exp() if bool(valid.all()) else log_prob.exp() * valid[:, None]
-    return 0.5 * (cross_entropy + _dice(prob, target, valid, annotated))
+    return 0.5 * (cross_entropy + _dice(prob, target, valid, annotated, absent_pull))
 
 
-def _dice(prob: Tensor, target: Tensor, valid: Tensor, annotated: Tensor) -> Tensor:
+def frequency_weights(histogram: Sequence[int]) -> Tensor:
+    """Give class weights (K,): the root of how much rarer than the commonest class each is."""
+    counts = torch.tensor(histogram, dtype=torch.float32).clamp_min(1)
+    return (counts.max() / counts).sqrt()
+
+
+def _dice(
+    prob: Tensor, target: Tensor, valid: Tensor, annotated: Tensor, absent_pull: bool = True
+) -> Tensor:
     """Dice loss of prob (B, K, D, H, W), 0 where a voxel is not valid."""
     flat = target.flatten(1)
     hit = prob.gather(1, target[:, None])[:, 0].flatten(1)
@@ -96,8 +120,8 @@ def _dice(prob: Tensor, target: Tensor, valid: Tensor, annotated: Tensor) -> Ten
     counted = annotated.to(prob.dtype)
     overlap, squares, truth = ((part * counted).sum(0) for part in (overlap, squares, truth))
     score = (2 * overlap + SMOOTH) / (squares + truth + SMOOTH)
-    present = annotated.any(0)
-    return ((1 - score) * present).sum() / present.sum()
+    present = annotated.any(0) if absent_pull else truth > 0
+    return ((1 - score) * present).sum() / present.sum().clamp_min(1)
 
 
 def weighted_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
