@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 from guidednet_training.functional.losses import (
     _dice,
     dice_ce,
+    frequency_weights,
     merge_unannotated,
     merge_unannotated_logits,
     weighted_cross_entropy,
@@ -96,3 +97,26 @@ def test_weights_that_are_all_zero_give_zero_and_a_finite_gradient() -> None:
     loss.backward()
     assert float(loss.detach()) == 0
     assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+def test_an_absent_class_is_pulled_down_only_when_asked() -> None:
+    logits = torch.zeros(1, 3, 3, 3, 3, requires_grad=True)
+    label = torch.zeros(1, 3, 3, 3, dtype=torch.long)
+    label[0, 0] = 1
+    valid, flags = torch.ones_like(label, dtype=torch.bool), annotated("111")
+    for pull, expected in ((True, True), (False, False)):
+        (grad,) = torch.autograd.grad(_dice(logits.softmax(1), label, valid, flags, pull), logits)
+        prob = logits.detach().softmax(1).requires_grad_()
+        (direct,) = torch.autograd.grad(_dice(prob, label, valid, flags, pull), prob)
+        assert bool((direct[:, 2] > 0).all()) is expected
+        assert torch.isfinite(grad).all()
+
+
+def test_rare_classes_weigh_more() -> None:
+    assert frequency_weights([10_000, 100, 0]).tolist() == [1, 10, 100]
+    torch.manual_seed(0)
+    logits, label = torch.randn(1, 3, 4, 4, 4), torch.randint(0, 3, (1, 4, 4, 4))
+    weights = torch.tensor([1.0, 2.0, 5.0])
+    wanted = cross_entropy(logits, label, weights)
+    dice = _dice(logits.softmax(1), label, torch.ones_like(label, dtype=torch.bool), annotated("111"))
+    torch.testing.assert_close(dice_ce(logits, label, annotated("111"), weights), 0.5 * (wanted + dice))
