@@ -40,6 +40,8 @@ class PredictPanel(QWidget):
         self.model.activated.connect(self._choose_model)
         self._chosen: str | None = None  # by the user; otherwise the model in use
         self.which = QComboBox()
+        self.which.activated.connect(self._choose_cases)
+        self._kind = THIS  # chosen by the user; the open case unless told otherwise
         self.which.setToolTip("The cases to segment; labels a person made are never overwritten")
         self.start = button("Segment", "Runs in a process of its own; you can go on working", self._start)
         self.take = button(
@@ -74,14 +76,16 @@ class PredictPanel(QWidget):
 
     def refresh_cases(self, *_: object) -> None:
         """Offer the cases that can be segmented now."""
-        chosen = self.which.currentData()
         self.which.clear()
         for kind in (THIS, SELECTED, UNLABELLED):
             cases = self._cases(kind)
             if cases:
                 self.which.addItem(_title(kind, cases), kind)
-        self.which.setCurrentIndex(max(0, self.which.findData(chosen)))
+        self.which.setCurrentIndex(max(0, self.which.findData(self._kind)))
         self._enable()
+
+    def _choose_cases(self, *_: object) -> None:
+        self._kind = self.which.currentData()
 
     def _cases(self, kind: str) -> tuple[str, ...]:
         session = self.desk.session

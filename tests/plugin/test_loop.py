@@ -15,7 +15,7 @@ from napari_guidednet.backend import AMOS_15, Project, make_phantom, write_volum
 from napari_guidednet.panels.main import MainPanel
 from napari_guidednet.panels.organs import CONFIRM, LOCK
 
-PROCESS_MS = 240_000  # a process that imports torch on a busy machine
+PROCESS_MS = 600_000  # a process that imports torch on a busy machine
 STEPS = 6
 SHAPE = (24, 32, 32)
 
@@ -73,9 +73,8 @@ def _drag(viewer, panel, start, end):
 
     def place(voxel):
         world = layer.data_to_world(voxel)
-        transform = viewer.window._qt_viewer.canvas.view.scene.node_transform(canvas.view.canvas.scene)
-        shown = [world[axis] for axis in viewer.dims.displayed]
-        x, y = transform.map([shown[1], shown[0], 0, 1])[:2]
+        _, down, right = (world[axis] for axis in viewer.dims.order)
+        x, y = (canvas.view.transform * canvas.view.scene.transform).map([right, down, 0, 1])[:2]
         return QPoint(round(x), round(y))
 
     path = [place(start + (end - start) * part) for part in np.linspace(0, 1, 8)]

@@ -2,7 +2,7 @@
 
 from qtpy.QtCore import Qt
 
-from napari_guidednet.backend import write_volume
+from napari_guidednet.backend import make_phantom, write_volume
 
 
 def _row(table, name):
@@ -45,9 +45,9 @@ def test_the_last_of_several_cases_asked_for_is_the_one_shown(opened, qtbot):
     assert len(opened.viewer.layers) == 2
 
 
-def test_files_are_added_to_the_chosen_set(opened, answers, tmp_path, phantoms, qtbot):
+def test_files_are_added_to_the_chosen_set(opened, answers, tmp_path, qtbot):
     path = tmp_path / "fresh.nii.gz"
-    write_volume(path, phantoms[0][0])
+    write_volume(path, make_phantom(9, (24, 32, 32), (9.0, 10.0, 10.0))[0])
     answers.paths = [path]
     opened.cases.split.setCurrentIndex(opened.cases.split.findData("test"))
     opened.cases.add_files.click()
