@@ -47,6 +47,8 @@ PLUGIN_FLOORS = {
     "writer": {"backend", "state", "layers"},
     "sample": {"backend", "state", "layers"},
     "commands": {"backend", "state", "layers", "panels"},
+    "__main__": {"backend", "state", "layers", "panels"},
+    "__main__": {"panels"},
 }
 
 
