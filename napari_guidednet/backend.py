@@ -227,5 +227,3 @@ def _ask(code: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise GuidedNetError("The training package did not answer in two minutes.", "Try again.") from error
     return answer.stdout
-
-

@@ -47,5 +47,3 @@ def describe(
     words = [f"{float(image[index]):.0f} HU", organ_words(scheme, int(labels[index]))]
     words += [f"{name} {100 * int(values[index]) / 255:.0f} %" for name, values in maps.items()]
     return " · ".join(word for word in words if word)
-
-

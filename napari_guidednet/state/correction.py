@@ -192,8 +192,11 @@ class Correction:
         else:
             gained = _count(new)
         self._counts += gained - lost
-        names = frozenset(self.scheme.organ(int(v)).name for v in np.flatnonzero(lost + gained)
-                          if 0 < v < self.scheme.n_classes)
+        names = frozenset(
+            self.scheme.organ(int(v)).name
+            for v in np.flatnonzero(lost + gained)
+            if 0 < v < self.scheme.n_classes
+        )
         self._before_merge = None
         self._note_stroke(names)
         self._set_states(names, OrganState.CORRECTED)
@@ -334,8 +337,14 @@ class Correction:
     ) -> None:
         named = tuple(name for name in self.scheme.names if name in organs)
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        content = {"author": self.author, "when": when, "action": action, "organs": named,
-                   "bundle": bundle, "seconds": seconds}
+        content = {
+            "author": self.author,
+            "when": when,
+            "action": action,
+            "organs": named,
+            "bundle": bundle,
+            "seconds": seconds,
+        }
         self._edits.append(Edit.model_validate(content))
 
     def _touch(self, names: frozenset[str]) -> None:

@@ -108,8 +108,12 @@ class Job:
         if self.state == "lost":
             again = " It can be resumed from its last checkpoint." if self.resumable else " Start it again."
             return f"The process ended without a last word (killed, or out of memory).{again}"
-        words = {"starting": "Starting", "stopping": "Ending after the current step", "done": "Done",
-                 "stopped": "Stopped"}
+        words = {
+            "starting": "Starting",
+            "stopping": "Ending after the current step",
+            "done": "Done",
+            "stopped": "Stopped",
+        }
         return words.get(self.state) or self.stage or "Running"
 
     def log_tail(self, lines: int = 40) -> str:

@@ -184,9 +184,7 @@ class Session:
             )
         labels = np.zeros(image.array.shape, np.uint8) if stored is None else _working_copy(stored)
         annotation = project.annotation(case_id) or _untouched(project.scheme)
-        return OpenCase(
-            case_id, project.case(case_id).split, image, labels, annotation, project.scheme
-        )
+        return OpenCase(case_id, project.case(case_id).split, image, labels, annotation, project.scheme)
 
     def show_case(self, case: OpenCase) -> None:
         """Make a loaded case the open one."""

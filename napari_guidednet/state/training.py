@@ -113,9 +113,7 @@ def _start(
     return ref, retrain_spec(manifest, method), ()
 
 
-def _warnings(
-    project: Project, labelled: Ids, unlabelled: Ids, val: Ids, method: str
-) -> tuple[str, ...]:
+def _warnings(project: Project, labelled: Ids, unlabelled: Ids, val: Ids, method: str) -> tuple[str, ...]:
     found = []
     if not val:
         found.append(
