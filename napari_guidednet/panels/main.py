@@ -38,6 +38,7 @@ class MainPanel(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        self._watched: QMainWindow | None = None
         self.desk = Desk(napari_viewer, DialogAsker(self), self)
         self.overview = Overview(self.desk)
         self.project = ProjectPanel(self.desk)
@@ -58,7 +59,6 @@ class MainPanel(QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.status)
-        self._watched: QMainWindow | None = None
         self._guide_later = QTimer(self)
         self._guide_later.setSingleShot(True)
         self._guide_later.timeout.connect(self._guide)
@@ -102,7 +102,9 @@ class MainPanel(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Save when napari's window is about to close."""
-        if watched is self._watched and event.type() == QEvent.Type.Close:
+        # Qt may still ask while Python takes the panel apart: then there is nothing left to save
+        window = getattr(self, "_watched", None)
+        if window is not None and watched is window and event.type() == QEvent.Type.Close:
             self.desk.flush()
         return False
 
