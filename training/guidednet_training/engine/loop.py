@@ -19,6 +19,7 @@ from ..core.events import AnyEvent, Checkpointed, Step, Validated
 from ..core.spec import TrainSpec
 from ..data.batches import Batch
 from ..functional.ema import update_average
+from ..functional.schedule import ema_momentum
 from ..methods import Clock, Losses, Method
 from ..nets import SegNet
 from .checkpoint import CheckpointFolder, Progress
@@ -92,7 +93,8 @@ def fit(
             emit(_learn(fabric, wrapped, method, optimisers, spec, batch, clock))
             method.after_step(clock)
             for name, net in shipped.items():
-                update_average(net.parameters(), method.networks()[name].parameters(), spec.optim.ema or 0.0)
+                momentum = ema_momentum(step, spec.optim.ema or 0.0)  # else the first weights linger
+                update_average(net.parameters(), method.networks()[name].parameters(), momentum)
             progress.done = step + 1
             stopped = should_stop()
             due = _validation_due(spec, progress.done)
