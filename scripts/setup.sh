@@ -14,9 +14,7 @@ python="${PYTHON:-python3}"
     exit 1
 }
 
-if [ "$(uname -s)" = Linux ]; then
-    sh scripts/system_libraries.sh "${1:-}" || true # a screen is not needed for everything
-fi
+sh scripts/system_libraries.sh "${1:-}" || true # a screen is not needed for everything
 
 stamp=".venv/ready-$extras"
 if [ -e "$stamp" ] && [ -z "$(find setup.cfg pyproject.toml constraints.txt -newer "$stamp")" ]; then

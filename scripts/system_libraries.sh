@@ -2,6 +2,7 @@
 # Says which system libraries the screen (and, with "test", the tests) still needs, and the command for them.
 # Exit code 1 when something is missing. Only Linux needs this: elsewhere Qt brings all it uses.
 set -eu
+[ "$(uname -s)" = Linux ] || exit 0
 missing=""
 
 library() { # file name of a library, Debian package that holds it
