@@ -53,7 +53,8 @@ def test_without_confidence_there_is_one_column_less(case, tmp_path):
     narrow, wide = (case_picture("a", ct, labels, FLARE_13, c) for c in (None, confidence))
     assert wide.width - narrow.width == PANEL + MARGIN
     path = save_picture(narrow, tmp_path / "a.png")
-    assert Image.open(path).size == narrow.size
+    with Image.open(path) as stored:
+        assert stored.size == narrow.size
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError):
         save_picture(narrow, tmp_path / "file" / "a.png")

@@ -48,7 +48,8 @@ def test_the_story_ends_well(shrunk, tmp_path, capsys):
     report = (folder / "report.md").read_text()
     for name in ("1-before.png", "2-corrected.png", "3-training.png", "4-after.png"):
         assert f"({name})" in report
-        assert Image.open(folder / name).width > 500
+        with Image.open(folder / name) as picture:
+            assert picture.width > 500
     with Project.open(folder, write=True) as project:  # nobody holds it any more
         assert set(project.bundles()) == {"first", "retrained"}
         assert project.current in ("first", "retrained")

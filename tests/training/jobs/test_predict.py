@@ -54,7 +54,7 @@ def test_files_with_one_bad_among_them(tmp_path, images, make_bundle):
         assert labels.geometry.same_grid(image.geometry, tol_mm=1e-6)
         assert maps.keys() == {"confidence"}
         assert record.image_digest == image.digest()
-        rows = list(csv.DictReader((out / name / "organs.csv").open()))
+        rows = list(csv.DictReader((out / name / "organs.csv").read_text().splitlines()))
         assert [row["organ"] for row in rows] == list(record.organs)
         voxels = np.count_nonzero(labels.array)
         total = sum(float(row["volume_ml"]) for row in rows)
