@@ -21,7 +21,7 @@ from qtpy.QtWidgets import QApplication
 from napari_guidednet.panels.main import MainPanel
 
 IMAGES = Path(__file__).parent / "images"
-WINDOW, DOCK_WIDTH = (1240, 820), 430
+WINDOW, DOCK_WIDTH = (1280, 820), 470
 LARGEST_BYTES = 300_000
 CASE = "unlabelled-1"
 
@@ -114,9 +114,8 @@ def main() -> None:
         copy = Path(shutil.copytree(arguments.project, Path(folder) / "synthetic"))
         photographer = Photographer(copy)
         photographer.viewer.theme = arguments.theme
-        session = photographer.panel.desk.session
-        if session.project is not None and session.project.current == "retrained":
-            session.roll_back()  # the tutorial decides about it
+        if photographer.panel.desk.candidate is None:
+            photographer.panel.desk.session.roll_back()  # it is the tutorial that decides
         take_all(photographer)
         photographer.panel.desk.close()
         photographer.viewer.close()

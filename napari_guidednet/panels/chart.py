@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QColor, QPalette, QPixmap
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
@@ -154,8 +154,16 @@ class LossChart(QWidget):
                 axis.setTextPen(ink)
 
 
+class _Plot(pg.PlotWidget):
+    """A plot that asks for little room; pyqtgraph's own asks for 640 by 480."""
+
+    def sizeHint(self) -> QSize:
+        """Give the size that fits a dock."""
+        return QSize(240, 170)
+
+
 def _plot(title: str) -> pg.PlotWidget:
-    plot = pg.PlotWidget()
+    plot = _Plot()
     plot.setMinimumSize(120, 110)  # or the dock grows to 640 pixels
     plot.setMouseEnabled(x=True, y=True)
     plot.showGrid(x=False, y=True, alpha=0.25)

@@ -83,6 +83,7 @@ class OrganTable(PlainTable):
                 texts = {ORGAN: row.title, STATE: str(row.state), VOLUME: volume, SURE: sure}
                 for column, text in texts.items():
                     self.cell(number, column).setText(text)
+                self.cell(number, ORGAN).setToolTip(f"{row.title}. {TIPS[ORGAN]}")
                 self.cell(number, LOCK).setCheckState(_check(row.name in locks))
                 self.cell(number, CONFIRM).setCheckState(_check(confirmed))
 

@@ -58,7 +58,8 @@ def test_a_tick_confirms_one_organ_and_it_can_be_reopened(predicted):
 
 def test_confirming_a_case_names_the_organs_that_are_absent(predicted):
     correction = predicted.desk.correction
-    correction.labels[correction.labels == correction.scheme.value("gallbladder")] = 0
+    layer = predicted.desk.layers.labels
+    layer.data_setitem(np.nonzero(np.asarray(layer.data) == correction.scheme.value("gallbladder")), 0)
     predicted.correct.confirm_all.click()
     assert len(correction.confirmed) == 15
     assert "As absent: Gallbladder" in predicted.status.happened.text()
