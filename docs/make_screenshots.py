@@ -23,14 +23,16 @@ from napari_guidednet.panels.main import MainPanel
 IMAGES = Path(__file__).parent / "images"
 WINDOW, DOCK_WIDTH = (1280, 820), 470
 LARGEST_BYTES = 300_000
-CASE = "unlabelled-1"
+LABELLED, UNLABELLED = "labelled-1", "unlabelled-1"
 
 
 class Photographer:
     """A napari window with the GuidedNet dock, and a camera."""
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, out: Path, theme: str) -> None:
+        self.out = out
         self.viewer = napari.Viewer(title="napari", show=True)
+        self.viewer.theme = theme
         self.window = self.viewer.window._qt_window  # pictures of the whole window need it
         self.window.resize(*WINDOW)
         self.panel = MainPanel(self.viewer)
@@ -54,10 +56,23 @@ class Photographer:
             QApplication.processEvents()
             time.sleep(0.02)
 
+    def open_case(self, name: str) -> None:
+        """Open a case and wait until it is drawn."""
+        desk = self.panel.desk
+        desk.open_case(name)
+        self.wait(lambda: desk.session.case is not None and desk.session.case.id == name)
+
+    def go_to(self, organ: str) -> None:
+        """Show the fullest slice of an organ, whole."""
+        table = self.panel.correct.table
+        table.selectRow(table.row_of(organ))
+        table.visited.emit(organ)
+        self.viewer.reset_view()
+
     def shoot(self, name: str) -> Path:
-        """Save the whole window as docs/images/NAME.png, in 256 colours if it would be too large."""
+        """Save the whole window as NAME.png, in 256 colours if it would be too large."""
         self.settle()
-        path = IMAGES / f"{name}.png"
+        path = self.out / f"{name}.png"
         picture = self.window.grab().toImage()
         picture.save(str(path))
         if path.stat().st_size > LARGEST_BYTES:
@@ -72,20 +87,21 @@ def take_all(photographer: Photographer) -> None:
     panel.show_step("Cases")
     photographer.shoot("cases")
 
-    desk.open_case(CASE)
-    photographer.wait(lambda: desk.correction is not None and desk.session.prediction is not None)
+    photographer.open_case(UNLABELLED)
     desk.layers.show_only(())
     panel.show_step("Segment")
     photographer.shoot("ct")
-    desk.layers.show_only(desk.correction.scheme.names)
+
+    photographer.open_case(LABELLED)
     panel.show_step("Correct")
-    panel.correct.table.selectRow(panel.correct.table.row_of("liver"))
+    photographer.go_to("liver")
     photographer.shoot("labels")
 
+    photographer.open_case(UNLABELLED)
     photographer.wait(lambda: bool(panel.correct.places.spots))
+    photographer.go_to("stomach")
     panel.correct.view.outline.setChecked(True)
     panel.correct.view.show_map("confidence")
-    panel.correct.places.next.click()
     photographer.shoot("confidence")
     panel.correct.view.show_map(None)
     panel.correct.view.outline.setChecked(False)
@@ -108,12 +124,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("project", type=Path, help="finished project of `guidednet demo`")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
+    parser.add_argument("--out", type=Path, default=IMAGES, help="folder of the pictures")
     arguments = parser.parse_args()
-    IMAGES.mkdir(exist_ok=True)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree(arguments.project, Path(folder) / "synthetic"))
-        photographer = Photographer(copy)
-        photographer.viewer.theme = arguments.theme
+        photographer = Photographer(copy, arguments.out, arguments.theme)
         if photographer.panel.desk.candidate is None:
             photographer.panel.desk.session.roll_back()  # it is the tutorial that decides
         take_all(photographer)

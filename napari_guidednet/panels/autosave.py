@@ -41,9 +41,9 @@ class Autosave(QObject):
         if self._correction is not None:
             self._correction.dirty_changed.disconnect(self._on_dirty)
         self._correction = correction
+        self.said.emit("")
         if correction is None:
             self._timer.stop()
-            self.said.emit("")
             return
         correction.dirty_changed.connect(self._on_dirty)
         self._on_dirty(correction.dirty)

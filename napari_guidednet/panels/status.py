@@ -32,6 +32,7 @@ class StatusLine(QFrame):
         self._action: Callable[[], object] | None = None
         self._report = ""
         self.happened = _text("status_happened")
+        self.happened.setMinimumHeight(2 * self.happened.fontMetrics().lineSpacing() + 2)
         self.hint = _text("status_hint")
         self.next = QPushButton()
         self.next.setObjectName("status_next")
