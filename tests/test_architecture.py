@@ -48,7 +48,6 @@ PLUGIN_FLOORS = {
     "sample": {"backend", "state", "layers"},
     "commands": {"backend", "state", "layers", "panels"},
     "__main__": {"backend", "state", "layers", "panels"},
-    "__main__": {"panels"},
 }
 
 

@@ -1,6 +1,7 @@
 """Specifications refuse what cannot work and name the nearest known key."""
 
 import pytest
+
 from guidednet_training.core.errors import SpecError
 from guidednet_training.core.spec import TrainSpec
 

@@ -107,9 +107,7 @@ def frequency_weights(histogram: Sequence[int]) -> Tensor:
     return (counts.max() / counts).sqrt()
 
 
-def _dice(
-    prob: Tensor, target: Tensor, valid: Tensor, annotated: Tensor, absent_pull: bool = True
-) -> Tensor:
+def _dice(prob: Tensor, target: Tensor, valid: Tensor, annotated: Tensor, absent_pull: bool = True) -> Tensor:
     """Dice loss of prob (B, K, D, H, W), 0 where a voxel is not valid."""
     flat = target.flatten(1)
     hit = prob.gather(1, target[:, None])[:, 0].flatten(1)
