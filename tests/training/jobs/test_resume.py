@@ -67,7 +67,7 @@ def test_killed_and_resumed(project, train_request):
         env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
         stdout=subprocess.DEVNULL,
     )
-    tail, deadline = EventTail(run.folder), time.monotonic() + 90
+    tail, deadline = EventTail(run.folder), time.monotonic() + 300
     while not any(isinstance(event, Checkpointed) for event in tail.poll()):
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline

@@ -10,18 +10,23 @@ from ..core.spec import NetSpec, OptimSpec, PatchSpec, PreprocessSpec, TrainSpec
 
 Device = Literal["auto", "cpu", "cuda"]
 
-FIRST_STEPS = 120
-RETRAIN_STEPS = 100
+FIRST_STEPS = 100
+RETRAIN_STEPS = 80
+# The patients are 256 x 336 x 336 mm, so 32 voxels a side hold one whole. Together with patches that are
+# neither moved nor flipped, this lets a network learn where the organs lie within seconds.
+SPACING_MM = (8.0, 10.5, 10.5)
+SIDE = (32, 32, 32)
 
 
 def first_spec(seed: int, device: Device) -> TrainSpec:
     """Give the quick supervised training of the first model."""
     return TrainSpec(
         method="supervised",
+        settings={"balance": True, "absent_pull": False},
         net=NetSpec(width=8, dropout=0.1),
-        patch=PatchSpec(size=(32, 48, 48), window=(48, 64, 64), labelled=2, unlabelled=1, foreground=0.5),
-        preprocess=PreprocessSpec(spacing_mm=(6.0, 6.0, 6.0), window_hu=(-160.0, 240.0), normalise="window"),
-        optim=OptimSpec(name="adamw", lr=3e-3, weight_decay=1e-4, clip=10.0),
+        patch=PatchSpec(size=SIDE, window=SIDE, labelled=2, unlabelled=2, flip=False),
+        preprocess=PreprocessSpec(spacing_mm=SPACING_MM, window_hu=(-160.0, 240.0), normalise="window"),
+        optim=OptimSpec(name="adamw", lr=0.02, clip=10.0),
         steps=FIRST_STEPS,
         validate_every=FIRST_STEPS // 2,
         validate_from=0.0,
@@ -35,8 +40,8 @@ def second_spec(first: BundleManifest, seed: int, device: Device) -> TrainSpec:
     spec = retrain_spec(first, "guidednet", RETRAIN_STEPS)
     return spec.model_copy(
         update={
-            "optim": OptimSpec(name="adamw", lr=1.5e-3, weight_decay=1e-4, clip=10.0),
-            "validate_every": RETRAIN_STEPS // 5,
+            "optim": OptimSpec(name="adamw", lr=0.006, clip=10.0),
+            "validate_every": max(1, RETRAIN_STEPS // 5),
             "seed": seed + 1,
             "devices": device,
         }
