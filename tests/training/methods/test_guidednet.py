@@ -13,7 +13,7 @@ from guidednet_training.core.labels import UNKNOWN
 from guidednet_training.core.spec import NetSpec
 from guidednet_training.data.batches import Batch
 from guidednet_training.functional.losses import dice_ce, weighted_cross_entropy
-from guidednet_training.functional.schedule import consistency_ramp
+from guidednet_training.functional.schedule import consistency_ramp, poly
 from guidednet_training.methods import Clock, MethodContext, build_method, guidednet
 from guidednet_training.methods.base import pseudo_labels
 from guidednet_training.methods.guidednet import GuidedNet, exchangeable
@@ -374,3 +374,62 @@ def test_exchange_keeps_only_what_a_partial_label_allows():
     got = exchangeable(hard, Batch(torch.zeros(3, 1, 1, 1, 5), label, annotated)).view(3, 5).tolist()
     u = UNKNOWN
     assert got == [[u, u, 2, 2, u], [0, 1, 2, 2, u], [0, 1, 2, 2, 1]]
+
+
+# learning ----------------------------------------------------------------------------------------
+
+
+class SmallNet(nn.Module):
+    """Two convolutions with instance norm: enough for spheres, quick enough for a test."""
+
+    feature_channels = 8
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            layers = [nn.Conv3d(1, 8, 3, padding=1), nn.InstanceNorm3d(8), nn.ReLU()]
+            layers += [nn.Conv3d(8, 8, 3, padding=1), nn.InstanceNorm3d(8), nn.ReLU()]
+            self.body, self.head = nn.Sequential(*layers), nn.Conv3d(8, N_CLASSES, 1)
+
+    def forward(self, image: Tensor) -> Output:
+        features = self.body(image)
+        return Output(self.head(features), features)
+
+
+def spheres(seed: int) -> tuple[Tensor, Tensor]:
+    """A noisy volume (1, 20, 20, 20) with three bright spheres, and its label."""
+    generator = torch.Generator().manual_seed(seed)
+    axis = torch.arange(20.0)
+    label = torch.zeros(20, 20, 20, dtype=torch.long)
+    for k, (centre, radius) in enumerate([((6, 6, 6), 5), ((14, 13, 13), 4), ((5, 14, 14), 3)], start=1):
+        z, y, x = (axis - c - torch.randint(-1, 2, (), generator=generator) for c in centre)
+        label[(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2).sqrt() < radius] = k
+    image = torch.tensor([0.1, 0.4, 0.7, 1.0])[label] + 0.05 * torch.randn(label.shape, generator=generator)
+    return image[None], label
+
+
+def mean_dice(found: Tensor, truth: Tensor) -> float:
+    pairs = [(found == k, truth == k) for k in range(1, N_CLASSES)]
+    return sum(2 * (a & b).sum().item() / (a.sum() + b.sum()).item() for a, b in pairs) / len(pairs)
+
+
+def test_learns_spheres_on_labelled_and_unlabelled_volumes(monkeypatch):
+    monkeypatch.setattr(guidednet, "build_pair", lambda context: (SmallNet(1), SmallNet(2)))
+    method = make()
+    images, labels = zip(*(spheres(seed) for seed in (0, 1)), strict=True)
+    batch = Batch(torch.stack(images), labels[0][None], torch.ones(1, N_CLASSES, dtype=torch.bool))
+    optimiser = torch.optim.SGD(method.parameters(), lr=0.1, momentum=0.9)
+    steps = 150
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = 0.1 * poly(step, steps)
+        optimiser.zero_grad()
+        sum(terms_of(method, batch, Clock(step, steps)).values()).backward()
+        nn.utils.clip_grad_norm_(method.parameters(), 10.0)
+        optimiser.step()
+        method.after_step(Clock(step, steps))
+    for net in method.networks().values():
+        found = net(batch.image).logits.argmax(1)
+        labelled, unlabelled = (mean_dice(found[case], truth) for case, truth in enumerate(labels))
+        assert labelled > 0.9
+        assert unlabelled > 0.8  # never saw this label
