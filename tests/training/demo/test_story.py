@@ -76,3 +76,32 @@ def test_own_ct_needs_the_starter_and_says_so(tmp_path, monkeypatch):
     with pytest.raises(BundleError, match="no starter model"):
         story.segment_own_ct(ct, tmp_path / "out", "cpu")
     assert not (tmp_path / "out").exists()
+
+
+def test_own_ct_is_segmented_by_the_starter(tmp_path, monkeypatch):
+    from guidednet_training.core.bundle import BundleManifest, publish_bundle
+    from guidednet_training.core.spec import PreprocessSpec
+    from guidednet_training.inference.weights import pack
+    from guidednet_training.nets import build_net
+
+    net, window = NetSpec(width=4), (32, 32, 32)
+    manifest = BundleManifest(
+        name="starter-for-tests", method="supervised", net=net, scheme="AMOS_15", organs=AMOS_15.names,
+        preprocess=PreprocessSpec(spacing_mm=(11.0, 12.0, 11.0)), patch=PatchSpec(size=window, window=window),
+        terms="For tests only.",
+    )  # fmt: skip
+    weights = pack({"a": build_net(net, AMOS_15.n_classes)}, {})
+    starter = publish_bundle(tmp_path / "starter", manifest, weights, "card")
+    monkeypatch.setattr("guidednet_training.core.bundle.starter_bundle", lambda: starter.folder)
+    ct = tmp_path / "my ct.nii.gz"
+    write_volume(ct, make_phantom(0, (24, 28, 32), (11.0, 12.0, 11.0))[0])
+    folder = story.segment_own_ct(ct, tmp_path / "out", "cpu")
+    report = (folder / "report.md").read_text()
+    assert "For tests only." in report
+    assert "| liver |" in report
+    with Image.open(folder / "1-prediction.png") as picture:
+        assert picture.width > 500
+    project = Project.open(folder)
+    (case,) = project.cases
+    assert (project.prediction_folder(case.id, "starter-for-tests") / "prediction.json").is_file()
+    assert ct.is_file()
