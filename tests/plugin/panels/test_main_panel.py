@@ -3,8 +3,10 @@
 import subprocess
 import sys
 
+import napari
 from qtpy.QtCore import QCoreApplication, QEvent
 
+from napari_guidednet import __main__ as start
 from napari_guidednet.backend import Project
 from napari_guidednet.panels.guide import PANELS
 
@@ -48,6 +50,17 @@ def test_a_bug_in_a_panel_becomes_a_report_and_the_dock_lives_on(opened, monkeyp
     opened.cases.open.click()
     assert "ZeroDivisionError" in opened.status.happened.text()
     assert opened.status.copy.isVisibleTo(opened.status)
+
+
+def test_the_program_opens_the_project_it_is_given(make_napari_viewer, monkeypatch, tiny_project):
+    viewer = make_napari_viewer()
+    monkeypatch.setattr(napari, "Viewer", lambda **_: viewer)
+    monkeypatch.setattr(napari, "run", lambda: None)
+    assert start.main([str(tiny_project)]) == 0
+    panel = viewer.window.dock_widgets[start.TITLE]
+    assert panel.desk.session.project.folder == tiny_project.resolve()
+    assert panel.tabs.currentIndex() == PANELS.index("Cases")
+    panel.desk.close()
 
 
 def test_the_panels_import_no_torch():
