@@ -46,6 +46,9 @@ def test_the_liver_is_on_the_left_in_its_colour(case):
     np.testing.assert_array_equal(outside, 0)
     sure = _panel(picture, 2)[PANEL // 2, PANEL // 6]
     assert sure[0] > 200 > sure[2]  # yellow: the sure end of the scale
+    unsure = confidence.like(np.full(labels.array.shape, 25, np.uint8), "confidence")  # 25 of 255
+    shown = _panel(case_picture("a case", ct, labels, FLARE_13, unsure), 2)[PANEL // 2, PANEL // 6]
+    assert shown[0] < 120 < 160 > shown[1]  # violet: the other end
 
 
 def test_without_confidence_there_is_one_column_less(case, tmp_path):

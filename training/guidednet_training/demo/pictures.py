@@ -58,7 +58,7 @@ def case_picture(
     turn = ct.geometry.reorient_to("IPL")
     spacing_mm = turn.geometry(ct.geometry).spacing_mm
     arrays = [turn.apply(v.array) for v in (ct, labels)]
-    arrays += [] if confidence is None else [turn.apply(confidence.array)]
+    arrays += [] if confidence is None else [turn.apply(_shares(confidence.array))]
     rows = [
         [_stretch(panel, tall, wide) for panel in _panels(cut, scheme)]
         for cut, tall, wide in _cuts(arrays, spacing_mm)
@@ -72,6 +72,12 @@ def save_picture(picture: Image.Image, path: Path) -> Path:
     with atomic_path(path) as partial:
         picture.save(partial, format="PNG", optimize=True)
     return path
+
+
+def _shares(confidence: NDArray) -> NDArray[np.float32]:
+    """Confidence as [0, 1]; bytes are 255ths."""
+    scale = 255 if confidence.dtype == np.uint8 else 1
+    return confidence.astype(np.float32) / scale
 
 
 def _cuts(arrays: list[NDArray], spacing_mm: tuple[float, ...]) -> list[tuple[list[NDArray], float, float]]:
@@ -95,7 +101,7 @@ def _panels(cut: list[NDArray], scheme: LabelScheme) -> list[Bytes]:
     base = np.repeat((grey * 255).astype(np.uint8)[..., None], 3, axis=2)
     panels = [base, _blend(base, _paint(cut[1], scheme), cut[1] > 0, 0.55)]
     if len(cut) > 2:
-        panels.append(_blend(base // 2, _heat(cut[2].astype(np.float32)), cut[1] > 0, 0.9))
+        panels.append(_blend(base // 2, _heat(cut[2]), cut[1] > 0, 0.9))
     return panels
 
 

@@ -10,8 +10,8 @@ from ..core.spec import NetSpec, OptimSpec, PatchSpec, PreprocessSpec, TrainSpec
 
 Device = Literal["auto", "cpu", "cuda"]
 
-FIRST_STEPS = 100
-RETRAIN_STEPS = 80
+FIRST_STEPS = 80
+RETRAIN_STEPS = 90
 # The patients are 256 x 336 x 336 mm, so 32 voxels a side hold one whole. Together with patches that are
 # neither moved nor flipped, this lets a network learn where the organs lie within seconds.
 SPACING_MM = (8.0, 10.5, 10.5)
@@ -40,7 +40,7 @@ def second_spec(first: BundleManifest, seed: int, device: Device) -> TrainSpec:
     spec = retrain_spec(first, "guidednet", RETRAIN_STEPS)
     return spec.model_copy(
         update={
-            "optim": OptimSpec(name="adamw", lr=0.006, clip=10.0),
+            "optim": OptimSpec(name="adamw", lr=0.003, clip=10.0),
             "validate_every": max(1, RETRAIN_STEPS // 5),
             "seed": seed + 1,
             "devices": device,
