@@ -2,7 +2,7 @@
 # Makes .venv with everything that is needed; says which system libraries are missing.
 #   sh scripts/setup.sh            the program and its screen
 #   sh scripts/setup.sh test       and what the tests need
-# PYTHON=python3.12 chooses the interpreter; TORCH_INDEX=URL another index for torch, e.g. one with CUDA builds.
+# PYTHON=python3.12 chooses the interpreter; TORCH_INDEX=URL another index for torch (PyTorch's "Get started" page names them).
 set -eu
 cd "$(dirname "$0")/.."
 extras="gui${1:+,$1}"
@@ -35,10 +35,10 @@ if ! .venv/bin/python -c 'import torch' 2>/dev/null; then
         $pip -c constraints.txt --extra-index-url "$TORCH_INDEX" "$torch"
     elif [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] && ! nvidia-smi >/dev/null 2>&1; then
         echo "No NVIDIA GPU found: taking torch for the CPU."
-        # a mirror or wheel folder of one's own first, then PyTorch's index, then the build with CUDA
-        $pip -c constraints.txt "$torch+cpu" 2>/dev/null ||
-            $pip -c constraints.txt --retries 1 --extra-index-url https://download.pytorch.org/whl/cpu "$torch+cpu" ||
+        $pip -c constraints.txt "$torch+cpu" 2>/dev/null || {
+            echo "No CPU build at hand; the default build works too but brings CUDA. TORCH_INDEX chooses another index."
             $pip -c constraints.txt "$torch"
+        }
     else
         $pip -c constraints.txt "$torch"
     fi
