@@ -305,3 +305,18 @@ def test_a_bug_writes_a_report(tmp_path):
     report = next(tmp_path.glob("guidednet-report-*.txt"))
     assert str(report) in ran.stderr
     assert "TypeError" in report.read_text()
+
+
+def test_import_takes_numbers_of_cases_or_their_ids(tmp_path, dataset):
+    folder = tmp_path / "chosen"
+    assert guidednet("new", folder).returncode == 0
+    words = ("--val", "case_1", "--labelled", "case_2,", "--test", 0)
+    done = guidednet("import", folder, dataset, "--yes", *words)
+    assert done.returncode == 0, done.stderr
+    with Project.open(folder, write=False) as project:
+        assert project.labelled_ids("val") == ("case_1",)
+        assert project.labelled_ids("train") == ("case_2",)
+        assert project.unlabelled_ids("train") == ("case_0", "case_3")
+    wrong = guidednet("import", folder, dataset, "--dry-run", "--val", "case_7")
+    assert wrong.returncode == 1
+    assert "no case case_7" in wrong.stderr

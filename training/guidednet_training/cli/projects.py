@@ -45,16 +45,14 @@ def _register_import(verbs: Any) -> None:
         "--layout", default="auto", choices=("auto", "nnunet", "flare22", "amos", "pairs"),
         help="how the dataset is laid out (default: found out)",
     )  # fmt: skip
-    importing.add_argument(
-        "--labelled",
-        type=int,
-        metavar="N",
-        help="use the labels of N training cases only; the rest is unlabelled",
-    )
-    importing.add_argument("--val", type=int, metavar="N", help="hold N labelled cases out for validation")
-    importing.add_argument(
-        "--test", type=int, metavar="N", help="hold N labelled cases out for the final test"
-    )
+    for option, what in (
+        ("--labelled", "use the labels of these training cases only; the rest is unlabelled"),
+        ("--val", "hold these labelled cases out for validation"),
+        ("--test", "hold these labelled cases out for the final test"),
+    ):
+        importing.add_argument(
+            option, type=_count_or_ids, metavar="N|IDS", help=f"{what}: how many, or ids with commas"
+        )
     importing.add_argument(
         "--allow-loss",
         action="store_true",
@@ -71,6 +69,11 @@ def _register_import(verbs: Any) -> None:
     importing.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
     importing.add_argument("--yes", action="store_true", help="do not ask before importing")
     importing.set_defaults(act=_import)
+
+
+def _count_or_ids(text: str) -> int | list[str]:
+    """Read "4" as a number of cases and "btcv_05,btcv_15" as their ids."""
+    return int(text) if text.isdecimal() else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _register_export(verbs: Any) -> None:
