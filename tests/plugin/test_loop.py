@@ -168,8 +168,10 @@ def test_the_whole_loop(make_napari_viewer, qtbot, answers, tmp_path, phantoms, 
     assert "locked or confirmed" in panel.status.happened.text()
 
     # It is saved by itself, then confirmed.
+    qtbot.waitUntil(
+        lambda: np.array_equal(project.labels("patient").array, correction.labels), timeout=20_000
+    )
     qtbot.waitUntil(lambda: panel.correct.saved.text().startswith("saved"), timeout=20_000)
-    assert np.array_equal(project.labels("patient").array, correction.labels)
     _tick(panel, "spleen", CONFIRM)
     panel.correct.confirm_all.click()
     assert len(correction.confirmed) == 15
