@@ -76,7 +76,7 @@ def save_picture(picture: Image.Image, path: Path) -> Path:
 
 def _shares(confidence: NDArray) -> NDArray[np.float32]:
     """Confidence as [0, 1]; bytes are 255ths."""
-    scale = 255 if confidence.dtype == np.uint8 else 1
+    scale = np.float32(255 if confidence.dtype == np.uint8 else 1)
     return confidence.astype(np.float32) / scale
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.labels import UNKNOWN
 
@@ -99,6 +99,31 @@ def dice_ce(
     cross_entropy = -picked.sum() / weight.sum().clamp_min(EPSILON)
     prob = log_prob.exp() if bool(valid.all()) else log_prob.exp() * valid[:, None]
     return 0.5 * (cross_entropy + _dice(prob, target, valid, annotated, absent_pull))
+
+
+class LabelledLoss(nn.Module):
+    """`dice_ce` of the labelled patches with one choice of its options for a whole training.
+
+    Parameters
+    ----------
+    histogram : sequence of int
+        Voxels per class in the labelled training cases, length K.
+    balance : bool
+        Whether rare classes weigh more in the cross-entropy (see `frequency_weights`).
+    absent_pull : bool
+        As for `dice_ce`.
+    """
+
+    class_weights: Tensor | None
+
+    def __init__(self, histogram: Sequence[int], balance: bool, absent_pull: bool) -> None:
+        super().__init__()
+        self.register_buffer("class_weights", frequency_weights(histogram) if balance else None)
+        self.absent_pull = absent_pull
+
+    def forward(self, logits: Tensor, label: Tensor, annotated: Tensor) -> Tensor:
+        """Give the loss of logits (B_l, K, D, H, W)."""
+        return dice_ce(logits, label, annotated, self.class_weights, self.absent_pull)
 
 
 def frequency_weights(histogram: Sequence[int]) -> Tensor:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import torch
 from pydantic import Field
-from torch.nn.functional import cross_entropy
 
 from ..data.batches import Batch
-from ..functional.losses import dice_ce
+from ..functional.losses import weighted_cross_entropy
 from ..functional.schedule import consistency_ramp
 from ..nets import SegNet
-from .base import Clock, Losses, Method, MethodContext, Settings, build_pair, pseudo_labels
+from .base import (
+    Clock,
+    LabelledLossSettings,
+    Losses,
+    Method,
+    MethodContext,
+    build_pair,
+    exchangeable,
+    pseudo_labels,
+)
 
 
-class CPSSettings(Settings):
+class CPSSettings(LabelledLossSettings):
     """Settings of cross pseudo supervision."""
 
     weight: float = Field(
@@ -31,6 +40,7 @@ class CPS(Method):
         super().__init__(context, settings)
         self.weight = settings.weight
         self.net_a, self.net_b = build_pair(context)
+        self.labelled_loss = settings.labelled_loss(context)
 
     def networks(self) -> dict[str, SegNet]:
         """Give both networks."""
@@ -41,13 +51,13 @@ class CPS(Method):
         logits_a, logits_b = self.net_a(batch.image).logits, self.net_b(batch.image).logits
         n = batch.n_labelled
         weight = self.weight * consistency_ramp(clock.step, clock.steps)
-        cross = cross_entropy(logits_a.float(), pseudo_labels(logits_b)) + cross_entropy(
-            logits_b.float(), pseudo_labels(logits_a)
-        )
+        equal = torch.ones(self.n_classes)
+        taught_a = weighted_cross_entropy(logits_a, exchangeable(pseudo_labels(logits_b), batch), equal)
+        taught_b = weighted_cross_entropy(logits_b, exchangeable(pseudo_labels(logits_a), batch), equal)
         return {
             "segmenter": {
-                "supervised_a": dice_ce(logits_a[:n], batch.label, batch.annotated),
-                "supervised_b": dice_ce(logits_b[:n], batch.label, batch.annotated),
-                "cps": weight * cross,
+                "supervised_a": self.labelled_loss(logits_a[:n], batch.label, batch.annotated),
+                "supervised_b": self.labelled_loss(logits_b[:n], batch.label, batch.annotated),
+                "cps": weight * (taught_a + taught_b),
             }
         }

@@ -10,11 +10,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..core.labels import UNKNOWN
 from ..data.batches import Batch
 from ..functional.class_bank import ClassBank
 from ..functional.class_weights import ClassWeights
-from ..functional.losses import dice_ce, weighted_cross_entropy
+from ..functional.losses import weighted_cross_entropy
 from ..functional.mixture import (
     ClassStatistics,
     MixtureOptions,
@@ -32,10 +31,19 @@ from ..functional.mixture_losses import (
 )
 from ..functional.schedule import consistency_ramp, ramp
 from ..nets import Output, SegNet
-from .base import Clock, Losses, Method, MethodContext, Settings, build_pair, pseudo_labels
+from .base import (
+    Clock,
+    LabelledLossSettings,
+    Losses,
+    Method,
+    MethodContext,
+    build_pair,
+    exchangeable,
+    pseudo_labels,
+)
 
 
-class GuidedNetSettings(Settings, MixtureOptions):
+class GuidedNetSettings(LabelledLossSettings, MixtureOptions):
     """Settings of GuidedNet; the switches give the ablations of its tables."""
 
     use_ktcps: bool = Field(
@@ -171,6 +179,7 @@ class GuidedNet(Method):
     def __init__(self, context: MethodContext, settings: GuidedNetSettings) -> None:
         super().__init__(context, settings)
         self.net_a, self.net_b = build_pair(context)
+        self.labelled_loss = settings.labelled_loss(context)
         channels, histogram = self.net_a.feature_channels, list(context.label_histogram)
         self.banks = nn.ModuleDict(
             {
@@ -205,7 +214,9 @@ class GuidedNet(Method):
         with torch.autocast(batch.image.device.type, enabled=False):
             logits = {name: full_precision(output.logits) for name, output in outputs.items()}
             terms = {
-                f"supervised_{name}": dice_ce(value[: batch.n_labelled], batch.label, batch.annotated)
+                f"supervised_{name}": self.labelled_loss(
+                    value[: batch.n_labelled], batch.label, batch.annotated
+                )
                 for name, value in logits.items()
             }
             if self.settings.lambda_u > 0:
@@ -348,32 +359,6 @@ class GuidedNet(Method):
 
     def _bank(self, name: str) -> ClassBank:
         return cast(ClassBank, self.banks[name])
-
-
-def exchangeable(hard: Tensor, batch: Batch) -> Tensor:
-    """Set to 255 the pseudo-labels that must not teach.
-
-    Parameters
-    ----------
-    hard : Tensor
-        (B, D, H, W) int64 pseudo-labels of the whole batch.
-    batch : Batch
-        Its labelled patches come first.
-
-    Returns
-    -------
-    Tensor
-        (B, D, H, W): unknown where the label is 255, and on background voxels of partly annotated
-        samples unless the pseudo-label names an organ the sample does not annotate.
-    """
-    n = batch.n_labelled
-    mine = hard[:n]
-    refused = batch.label == UNKNOWN
-    if not bool(batch.annotated.all()):
-        partial = ~batch.annotated.all(1)[:, None, None, None]
-        known = batch.annotated.gather(1, mine.flatten(1)).view_as(mine)
-        refused = refused | (partial & (batch.label == 0) & known)
-    return torch.cat([torch.where(refused, UNKNOWN, mine), hard[n:]])
 
 
 def _available(statistics: Sequence[ClassStatistics], n: int) -> Tensor:
