@@ -113,10 +113,10 @@ def _play(stage: _Stage, project: Project) -> None:
     stage.begin("Old against new on patients that neither has learnt from", 7)
     _decide(stage, project, read_scores(run.folder))
 
-    stage.begin(f"The model in use segments {FIRST} again", 7)
-    _predict(stage, project, project.current or FIRST_MODEL)
-    name = project.current or FIRST_MODEL
-    stage.report.picture("With the model now in use", _picture(stage, project, name, "4-after.png"))
+    stage.begin(f"The new model segments {FIRST} again, to be looked at", 7)
+    _predict(stage, project, SECOND_MODEL)
+    stage.report.picture("By the new model", _picture(stage, project, SECOND_MODEL, "4-after.png"))
+    stage.screen.say(f"In use is '{project.current}'; change it with promote and rollback, or in napari.")
     _end(stage)
 
 
@@ -129,7 +129,7 @@ def _predict(stage: _Stage, project: Project, bundle: str) -> PredictionRecord:
 
 
 def _correct(stage: _Stage, project: Project, record: PredictionRecord) -> None:
-    labels, maps, _ = read_prediction(project.prediction_folder(FIRST, record.bundle))
+    labels, _, _ = read_prediction(project.prediction_folder(FIRST, record.bundle))
     truth = patient(FIRST, stage.seed)[1].array
     organs = choose_organs(record, truth, SCHEME, ORGANS_CORRECTED)
     corrected, strokes = paint(labels.array, truth, SCHEME, organs)
@@ -140,7 +140,7 @@ def _correct(stage: _Stage, project: Project, record: PredictionRecord) -> None:
     stage.report.correction(strokes)
     picture = case_picture(
         f"{FIRST} after the correction; confirmed: {', '.join(organs)}".replace("_", " "),
-        project.image(FIRST), volume, SCHEME, maps.get("confidence"),
+        project.image(FIRST), volume, SCHEME,
     )  # fmt: skip
     stage.report.picture("After the correction", save_picture(picture, stage.folder / "2-corrected.png"))
 
