@@ -158,6 +158,10 @@ def test_the_root_manifest_is_the_packages(repo_root):
 LOOK = """
 import importlib.metadata, pathlib, site, sys
 place = sys.argv[1]
+# an editable install of the checkout that runs this test must not answer for the one that is tested
+sys.meta_path[:] = [f for f in sys.meta_path if not getattr(f, "__module__", "").startswith("__editable__")]
+for name in [name for name in sys.modules if name.startswith("__editable__")]:
+    del sys.modules[name]
 before = list(sys.meta_path)
 ours = ("guidednet_training", "napari_guidednet")
 sys.path[:] = [p for p in sys.path if not any(pathlib.Path(p, name).is_dir() for name in ours)]  # no checkout
