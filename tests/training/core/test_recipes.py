@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from guidednet_training.core.bundle import BundleManifest
 from guidednet_training.core.labels import FLARE_13
 from guidednet_training.core.recipes import fresh_spec, retrain_spec
