@@ -168,6 +168,7 @@ def _plot(title: str) -> pg.PlotWidget:
     plot.setMouseEnabled(x=True, y=True)
     plot.showGrid(x=False, y=True, alpha=0.25)
     plot.setLabel("left", title)
+    plot.getAxis("left").enableAutoSIPrefix(False)  # losses are plain numbers, not thousandths
     plot.getAxis("left").setWidth(48)
     plot.setDownsampling(auto=True, mode="mean")
     plot.setMenuEnabled(False)

@@ -57,7 +57,8 @@ def comparison_of(run_folder: Path) -> Comparison | None:
     Returns
     -------
     Comparison or None
-        None when the run has no scores: there were no held-out cases, or it was stopped.
+        None when the run has no scores to decide by: there were no validation cases, it was stopped, or
+        it scored test cases, which must not choose between models.
 
     Raises
     ------
@@ -67,6 +68,8 @@ def comparison_of(run_folder: Path) -> Comparison | None:
     try:
         sheet = read_scores(run_folder)
     except FileError:
+        return None
+    if sheet.split != "val":
         return None
     names = list(sheet.models)
     new = names[-1]

@@ -141,3 +141,8 @@ def test_a_first_model_has_nothing_to_be_compared_with(tmp_path: Path):
     assert comparison is not None
     assert (comparison.old, comparison.old_mean, comparison.decision) == (None, None, "promote")
     assert {row.organ: row.new for row in comparison.rows} == {"liver": 0.8, "spleen": 0.8}
+
+
+def test_test_cases_never_choose_between_models(tmp_path: Path):
+    write_scores(tmp_path, _sheet(0.8).model_copy(update={"split": "test"}))
+    assert comparison_of(tmp_path) is None
