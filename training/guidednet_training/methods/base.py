@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -126,9 +126,6 @@ class Method(nn.Module, ABC):
 
     def after_step(self, clock: Clock) -> None:
         """Update running state (teachers, banks) after the optimiser step."""
-
-    def end_round(self, relabel: Callable[[], None]) -> None:
-        """Self-training: ask for new pseudo-labels between rounds."""
 
 
 def build_pair(context: MethodContext) -> tuple[SegNet, SegNet]:
