@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -102,6 +102,9 @@ class Method(nn.Module, ABC):
     when_to_use: ClassVar[str]  # one plain sentence for the user
     Settings: ClassVar[type[Settings]] = Settings
     needs: ClassVar[Needs] = Needs()
+    # dotted values of a specification ("net.name": "vnet"): the setting of the method's own paper,
+    # where that differs from the common protocol of GuidedNet's tables
+    original: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, context: MethodContext, settings: Record) -> None:
         super().__init__()
