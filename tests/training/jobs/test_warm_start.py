@@ -35,11 +35,18 @@ def test_rows_follow_the_names_of_the_organs(make_bundle):
             np.testing.assert_array_equal(value.numpy(), tensors[f"net.a.{key}"], err_msg=key)
 
 
-def test_a_second_network_starts_from_the_best_of_a_single_parent(make_bundle):
+def test_a_second_network_borrows_the_body_of_a_single_parent_and_keeps_its_own_end(make_bundle):
     method = _method("guidednet", FLARE_13.n_classes)
+    late = {id(parameter) for parameter in method.net_b.late_parameters()}
+    fresh = {key: value.detach().clone() for key, value in method.net_b.named_parameters()}
     assert warm_start(method, make_bundle(), FLARE_13.names) == ()
-    for key, value in method.net_a.state_dict().items():
-        np.testing.assert_array_equal(value.numpy(), method.net_b.state_dict()[key].numpy())
+    parent = method.net_a.state_dict()
+    for key, value in method.net_b.named_parameters():
+        expected = fresh[key] if id(value) in late else parent[key]
+        np.testing.assert_array_equal(value.detach().numpy(), expected.numpy(), err_msg=key)
+    assert not np.array_equal(
+        method.net_b.classifier.weight.detach(), method.net_a.classifier.weight.detach()
+    )
 
 
 def test_another_width_is_refused(make_bundle):

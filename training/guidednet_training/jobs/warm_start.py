@@ -19,7 +19,9 @@ CLASSIFIER = "classifier."  # the layer whose rows are classes
 def warm_start(method: Method, bundle: ModelBundle, organs: Sequence[str]) -> tuple[str, ...]:
     """Load a bundle's weights into all networks of a method.
 
-    A network takes the parent's of the same name, or the parent's best where there is none.
+    A network takes the parent's of the same name. Where there is none it takes the parent's best,
+    but for the last stage and the classifier, which stay fresh: two copies of one network
+    always agree and have nothing to teach each other.
 
     Parameters
     ----------
@@ -43,10 +45,12 @@ def warm_start(method: Method, bundle: ModelBundle, organs: Sequence[str]) -> tu
     manifest = bundle.manifest
     tensors = bundle.tensors()
     for name, net in method.networks().items():
-        source = name if name in manifest.networks else manifest.best
-        prefix = f"net.{source}."
+        borrowed = name not in manifest.networks
+        prefix = f"net.{manifest.best if borrowed else name}."
         weights = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        late = _late(net) if borrowed else {}
         _load(net, weights, manifest.organs, organs, manifest.name)
+        net.load_state_dict(late, strict=False)
     return tuple(organ for organ in organs if organ not in manifest.organs)
 
 
@@ -68,6 +72,12 @@ def _load(
             raise _unlike(bundle, key)
         state[key] = given
     net.load_state_dict(state)
+
+
+def _late(net: SegNet) -> dict[str, Tensor]:
+    """Copy the weights of the last stage and the classifier."""
+    late = {id(parameter) for parameter in net.late_parameters()}
+    return {key: p.detach().clone() for key, p in net.named_parameters() if id(p) in late}
 
 
 def _by_name(given: Tensor, present: Tensor, old: Sequence[str], new: Sequence[str]) -> Tensor:
