@@ -6,6 +6,7 @@ import pytest
 
 from guidednet_training.core.errors import ProjectError, SpecError
 from guidednet_training.core.events import Failed, Finished, Started
+from guidednet_training.core.project import Project
 from guidednet_training.core.request import EvaluateRequest, PredictRequest
 from guidednet_training.core.run import EventLog, EventTail, RunFolder, run_state
 from guidednet_training.jobs import Outcome, execute
@@ -31,6 +32,22 @@ def test_an_error_of_the_user_is_told_with_its_hint(run):
     assert "is not a project" in last.message
     assert last.hint
     assert run_state(run.folder) == "failed"
+
+
+def test_a_project_that_was_moved_with_its_runs_is_found(make_project, monkeypatch):
+    folder = make_project()
+    with Project.open(folder) as project:
+        name = project.new_run(EvaluateRequest(project=str(folder), bundles=("x",), device="cpu")).name
+    moved = folder.rename(folder.with_name("mounted elsewhere"))
+    seen = []
+
+    def dispatched(request, *_):
+        seen.append(request.project)
+        return Outcome()
+
+    monkeypatch.setattr("guidednet_training.jobs.running._dispatch", dispatched)
+    execute(RunFolder.open(moved / "runs" / name))
+    assert seen == [str(moved)]
 
 
 def test_a_bug_leaves_a_report_in_the_run_folder(run, monkeypatch):

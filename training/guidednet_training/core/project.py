@@ -460,6 +460,13 @@ class Project:
             sweep_partials(self._folder / shared, older_than_s=_DAY_S)
 
 
+def project_around(run: RunFolder) -> Path | None:
+    """Give the project folder that a run lies in, wherever both were moved or mounted; None outside one."""
+    runs = run.folder.resolve().parent
+    inside = runs.name == "runs" and (runs.parent / "project.json").is_file()
+    return runs.parent if inside else None
+
+
 def _safe_name(name: str) -> str:
     if not re.fullmatch(CASE_ID, name):
         raise ProjectError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..core.bug_report import save_bug_report
 from ..core.errors import GuidedNetError
 from ..core.events import Event, Failed, Finished, Started
+from ..core.project import project_around
 from ..core.request import AnyRequest, EvaluateRequest, PredictRequest
 from ..core.run import EventLog, RunFolder
 
@@ -58,7 +59,7 @@ def execute(run: RunFolder, listen: Emit | None = None, should_stop: ShouldStop 
                 listen(event)
 
         try:
-            request = run.request()
+            request = _at_home(run.request(), run)
             emit(Started(kind=request.kind, pid=os.getpid(), device=_device_name(request)))
             outcome = _dispatch(request, run, emit, lambda: should_stop() or run.should_stop())
         except GuidedNetError as error:
@@ -74,6 +75,14 @@ def execute(run: RunFolder, listen: Emit | None = None, should_stop: ShouldStop 
             raise
         emit(Finished(outcome="stopped" if outcome.stopped else "done", bundle=outcome.bundle))
         return outcome
+
+
+def _at_home(request: AnyRequest, run: RunFolder) -> AnyRequest:
+    """Give the request for the project the run lies in: another machine mounts it elsewhere."""
+    home = project_around(run)
+    if home is None or request.project is None:
+        return request
+    return request.model_copy(update={"project": str(home)})
 
 
 def _dispatch(request: AnyRequest, run: RunFolder, emit: Emit, should_stop: ShouldStop) -> Outcome:
