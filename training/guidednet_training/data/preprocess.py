@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
-from ..core.geometry import Geometry, Reorient
+from ..core.geometry import CANONICAL, Geometry, Reorient
 from ..core.spec import PreprocessSpec
 from ..core.volume import Volume
+from ..core.windows import resampled_shape
 
-CANONICAL = "SAR"  # z to superior, y to anterior, x to the right: RAS+ read backwards
 PERCENTILES = (0.5, 99.5)
 FLAT = 1e-6  # a volume whose percentiles are closer than this holds no image
 
@@ -32,13 +33,20 @@ class Steps:
         (z, y, x) after reorienting.
     shape : tuple of int
         (z, y, x) of the prepared grid. Index i of it stands at
-        (i + 0.5) * canonical / shape - 0.5 of the canonical grid, per axis.
+        box.start + (i + 0.5) * box.shape / shape - 0.5 of the canonical grid, per axis.
+    box : Box
+        The part of the canonical grid that is looked at; all of it, unless a region was given.
     """
 
     source: Geometry
     reorient: Reorient
     canonical_shape: tuple[int, int, int]
     shape: tuple[int, int, int]
+    box: Box
+
+    def part(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
+        """Give the view of an array (z, y, x) on the source grid that is looked at, in canonical axes."""
+        return self.reorient.apply(array)[self.box.slices]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +57,17 @@ class Prepared:
     steps: Steps
 
 
-def plan_steps(geometry: Geometry, spec: PreprocessSpec) -> Steps:
-    """Give the steps for a grid without touching voxels."""
+def plan_steps(geometry: Geometry, spec: PreprocessSpec, box: Box | None = None) -> Steps:
+    """Give the steps for a grid without touching voxels; `box` as for `prepare`."""
     reorient = geometry.reorient_to(CANONICAL)
     canonical = reorient.geometry(geometry)
-    sizes = zip(canonical.shape, canonical.spacing_mm, spec.spacing_mm, strict=True)
-    shape = tuple(max(1, round(n * have / want)) for n, have, want in sizes)
-    return Steps(geometry, reorient, canonical.shape, shape)  # type: ignore[arg-type]
+    box = box or Box.whole(canonical.shape)
+    sizes = zip(box.shape, canonical.spacing_mm, spec.spacing_mm, strict=True)
+    shape = spec.grid or tuple(max(1, round(n * have / want)) for n, have, want in sizes)
+    return Steps(geometry, reorient, canonical.shape, shape, box)  # type: ignore[arg-type]
 
 
-def prepare(volume: Volume, spec: PreprocessSpec) -> Prepared:
+def prepare(volume: Volume, spec: PreprocessSpec, box: Box | None = None) -> Prepared:
     """Prepare a CT for the network.
 
     The window is applied before resampling, so that metal does not smear; sampling is
@@ -69,13 +78,20 @@ def prepare(volume: Volume, spec: PreprocessSpec) -> Prepared:
     volume : Volume
         CT in HU on any grid.
     spec : PreprocessSpec
-        Spacing, window, normalisation.
+        Spacing or grid, window, normalisation.
+    box : Box, optional
+        Prepare this part of the canonical grid only. Intensities are those of the whole CT, so that
+        a network sees an organ alike whatever the region.
     """
-    steps = plan_steps(volume.geometry, spec)
-    low, high = spec.window_hu
+    steps = plan_steps(volume.geometry, spec, box)
     canonical = np.ascontiguousarray(steps.reorient.apply(volume.array), dtype=np.float32)
-    image = _resample(torch.from_numpy(canonical).clamp_(low, high), steps.shape).numpy()
-    return Prepared(_normalise(image, spec), steps)
+    clipped = torch.from_numpy(canonical).clamp_(*spec.window_hu)
+    image = _resample(clipped[steps.box.slices], steps.shape).numpy()
+    low, high = spec.window_hu
+    if spec.normalise == "percentile":
+        whole = image if box is None else _resample(clipped, plan_steps(volume.geometry, spec).shape).numpy()
+        low, high = np.percentile(whole, PERCENTILES)
+    return Prepared(_normalise(image, low, high), steps)
 
 
 def resample_labels(labels: NDArray[np.uint8], steps: Steps) -> NDArray[np.uint8]:
@@ -86,7 +102,7 @@ def resample_labels(labels: NDArray[np.uint8], steps: Steps) -> NDArray[np.uint8
     labels : ndarray
         (z, y, x) uint8 on `steps.source`.
     """
-    canonical = np.ascontiguousarray(steps.reorient.apply(labels))
+    canonical = np.ascontiguousarray(steps.part(labels))
     if canonical.shape == steps.shape:
         return canonical
     best = torch.full(steps.shape, -1.0)
@@ -108,8 +124,7 @@ def _resample(image: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
     return column.reshape(shape)
 
 
-def _normalise(image: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.float32]:
-    low, high = np.percentile(image, PERCENTILES) if spec.normalise == "percentile" else spec.window_hu
+def _normalise(image: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
     if high - low < FLAT:
         return np.zeros_like(image)
     return np.clip((image - low) / (high - low), 0.0, 1.0).astype(np.float32)

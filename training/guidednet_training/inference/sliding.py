@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..core.spec import PatchSpec
+from ..core.windows import stride_of, window_starts
 from ..nets import SegNet
 
 Shape = tuple[int, int, int]
@@ -59,7 +60,7 @@ class Windows:
 
     def layout(self, shape: Shape) -> Layout:
         """Lay the windows over an image of this shape."""
-        strides = (max(1, round(n * (1 - self.overlap))) for n in self.size)
+        strides = (stride_of(n, self.overlap) for n in self.size)
         padded = tuple(max(n, p) for n, p in zip(shape, self.size, strict=True))
         starts = tuple(window_starts(n, p, s) for n, p, s in zip(padded, self.size, strides, strict=True))
         before = tuple((n - m) // 2 for n, m in zip(padded, shape, strict=True))
@@ -138,12 +139,6 @@ class Slab:
     def planes(self) -> slice:
         """The planes of the image that it holds."""
         return slice(self.start, self.start + next(iter(self.maps.values())).shape[1])
-
-
-def window_starts(n: int, window: int, stride: int) -> tuple[int, ...]:
-    """Give where windows start along an axis: ceil((n - window) / stride) + 1, the last one at the end."""
-    count = max(0, math.ceil((n - window) / stride)) + 1
-    return tuple(max(0, min(i * stride, n - window)) for i in range(count))
 
 
 def predict_maps(
