@@ -11,9 +11,9 @@ from .spec import PatchSpec, PreprocessSpec
 Index3 = tuple[int, int, int]
 
 
-def resampled_shape(canonical: Geometry, spacing_mm: Sequence[float]) -> Index3:
-    """Give the shape (z, y, x) of a canonical grid at another spacing: as many voxels as fill it best."""
-    sizes = zip(canonical.shape, canonical.spacing_mm, spacing_mm, strict=True)
+def resampled_shape(canonical: Geometry, spec: PreprocessSpec) -> Index3:
+    """Give the shape (z, y, x) of a canonical grid at the wanted spacing: as many voxels as fill it best."""
+    sizes = zip(canonical.shape, canonical.spacing_mm, spec.spacing_mm, strict=True)
     z, y, x = (max(1, round(n * have / want)) for n, have, want in sizes)
     return z, y, x
 
@@ -21,7 +21,7 @@ def resampled_shape(canonical: Geometry, spacing_mm: Sequence[float]) -> Index3:
 def prepared_shape(geometry: Geometry, spec: PreprocessSpec) -> Index3:
     """Give the shape (z, y, x) in which the networks see a CT."""
     canonical = geometry.reorient_to(CANONICAL).geometry(geometry)
-    return resampled_shape(canonical, spec.spacing_mm)
+    return resampled_shape(canonical, spec)
 
 
 def window_starts(n: int, window: int, stride: int) -> tuple[int, ...]:
