@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
+from guidednet_training.core.box import Box
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.spec import PreprocessSpec
 from guidednet_training.core.volume import Volume
 from guidednet_training.data.preprocess import prepare, resample_labels
+from guidednet_training.inference.restore import Restorer
 
 SAME = PreprocessSpec(spacing_mm=(2, 1, 1), window_hu=(-125, 275), normalise="window")
 AFFINE = np.array([[0, 0, 1.0, -10], [0, 1, 0, -20], [2, 0, 0, -30], [0, 0, 0, 1]])  # SAR
@@ -84,3 +87,42 @@ def test_a_solid_organ_keeps_its_volume_on_a_coarser_grid() -> None:
     steps = prepare(volume(labels.astype(np.int16)), PreprocessSpec(spacing_mm=(3, 1.5, 1.5))).steps
     found = (resample_labels(labels, steps) == 3).sum() * 1.5**3
     assert found == pytest.approx((labels == 3).sum(), rel=0.1)
+
+
+def test_a_fixed_grid_takes_any_ct() -> None:
+    spec = PreprocessSpec(grid=(4, 6, 8), normalise="window")
+    assert prepare(volume(np.zeros((9, 5, 21), np.int16)), spec).image.shape == (4, 6, 8)
+
+
+def test_a_region_is_cut_in_patient_axes_whatever_the_storage() -> None:
+    array = np.random.default_rng(0).integers(-1000, 1000, (6, 8, 10)).astype(np.int16)
+    box = Box(start=(1, 2, 3), stop=(5, 7, 10))
+    image = prepare(volume(array), SAME, box).image
+    assert np.array_equal(image, prepare(volume(array), SAME).image[box.slices])
+    assert np.array_equal(image, prepare(flipped_twin(array), SAME, box).image)
+
+
+def test_a_region_keeps_the_intensities_of_the_whole_ct() -> None:
+    array = np.random.default_rng(0).integers(-300, 300, (6, 8, 10)).astype(np.int16)
+    array[:, :4] = 0  # percentiles of this part alone would stretch it
+    spec = PreprocessSpec(spacing_mm=(2, 1, 1))
+    box = Box(start=(0, 0, 0), stop=(6, 4, 10))
+    assert np.array_equal(
+        prepare(volume(array), spec, box).image, prepare(volume(array), spec).image[box.slices]
+    )
+
+
+@pytest.mark.parametrize("twin", [volume, flipped_twin])
+def test_a_block_comes_back_exactly_from_a_region_of_whole_factor(twin) -> None:
+    labels = np.zeros((8, 12, 16), np.uint8)
+    labels[2:6, 4:8, 4:12] = 3
+    ct = twin(labels.astype(np.int16))
+    stored = ct.array.astype(np.uint8)
+    box = Box(start=(2, 2, 2), stop=(8, 10, 14))
+    for factor in (1, 2, 3):  # a coarser grid rounds the corners of the block off
+        grid = tuple(factor * side for side in box.shape)
+        steps = prepare(ct, PreprocessSpec(grid=grid), box).steps
+        found = np.zeros_like(stored)
+        classes = np.eye(4, dtype=np.float32)[resample_labels(stored, steps)].transpose(3, 0, 1, 2)
+        Restorer(steps.shape, steps.part(found)).add(0, torch.from_numpy(classes.copy()))
+        assert np.array_equal(found, stored)

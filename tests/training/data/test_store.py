@@ -1,10 +1,13 @@
 """The store prepares once, notices changed content and keeps arrays on disk."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from guidednet_training.core.box import Box
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.labels import FLARE_13
 from guidednet_training.core.spec import PreprocessSpec
@@ -68,3 +71,25 @@ def test_a_failed_read_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="disk gone"):
         PreparedStore(tmp_path, SPEC, FLARE_13).get("c", "digest", broken)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_region_has_its_own_entry(tmp_path: Path) -> None:
+    source, labels = Source(), np.arange(720, dtype=np.uint16).reshape(8, 9, 10).astype(np.uint8) % 14
+    store = PreparedStore(tmp_path, SPEC, FLARE_13)
+    whole = store.get("c", source.volume.digest(), source, labels, ["liver"])
+    box = Box(start=(0, 1, 2), stop=(8, 9, 9))
+    part = store.get("c", source.volume.digest(), source, labels, ["liver"], box)
+    assert part.image.shape == part.label.shape == box.shape
+    np.testing.assert_array_equal(part.label, whole.label[box.slices])
+    np.testing.assert_array_equal(part.image, whole.image[box.slices])
+
+
+def test_a_value_that_is_not_set_leaves_the_key_as_it_was(tmp_path: Path) -> None:
+    source = Source()
+    PreparedStore(tmp_path, SPEC, FLARE_13).get("c", "digest", source)
+    text = json.dumps(
+        {"spacing_mm": [1.0, 1.0, 1.0], "window_hu": [-325.0, 325.0], "normalise": "percentile"}
+    )
+    old = json.dumps(json.loads(text), indent=2) + "\n"
+    key = hashlib.sha256(b"".join(part.encode() + b"\0" for part in ("1", "digest", old))).hexdigest()[:24]
+    assert (tmp_path / f"{key}.image.npy").exists()

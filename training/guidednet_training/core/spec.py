@@ -23,11 +23,19 @@ class PreprocessSpec(Record):
         title="Normalisation",
         description="to [0, 1] by the 0.5 and 99.5 percentiles of the volume, or by the window itself",
     )
+    grid: tuple[int, int, int] | None = Field(
+        None,
+        title="Fixed grid",
+        description="every CT, or the region a coarse model found in it, becomes this many voxels (z, y, x), "
+        "whatever their size; none = by the spacing",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> PreprocessSpec:
         if min(self.spacing_mm) <= 0 or self.window_hu[0] >= self.window_hu[1]:
             raise ValueError("spacing must be positive and the window's low end below its high end")
+        if self.grid is not None and min(self.grid) < 1:
+            raise ValueError(f"a grid of {self.grid} holds no voxel")
         return self
 
 

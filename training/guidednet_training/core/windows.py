@@ -5,23 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from .box import Box
 from .geometry import CANONICAL, Geometry
 from .spec import PatchSpec, PreprocessSpec
 
 Index3 = tuple[int, int, int]
 
 
-def resampled_shape(canonical: Geometry, spec: PreprocessSpec) -> Index3:
-    """Give the shape (z, y, x) of a canonical grid at the wanted spacing: as many voxels as fill it best."""
-    sizes = zip(canonical.shape, canonical.spacing_mm, spec.spacing_mm, strict=True)
+def resampled_shape(canonical: Geometry, spec: PreprocessSpec, box: Box | None = None) -> Index3:
+    """Give the shape (z, y, x) in which the networks see a canonical grid, or a box of it.
+
+    It is the fixed grid of the specification, else as many voxels of the wanted spacing as fill it best.
+    """
+    if spec.grid is not None:
+        return spec.grid
+    shape = canonical.shape if box is None else box.shape
+    sizes = zip(shape, canonical.spacing_mm, spec.spacing_mm, strict=True)
     z, y, x = (max(1, round(n * have / want)) for n, have, want in sizes)
     return z, y, x
 
 
 def prepared_shape(geometry: Geometry, spec: PreprocessSpec) -> Index3:
-    """Give the shape (z, y, x) in which the networks see a CT."""
-    canonical = geometry.reorient_to(CANONICAL).geometry(geometry)
-    return resampled_shape(canonical, spec)
+    """Give the shape (z, y, x) in which the networks see a whole CT."""
+    return resampled_shape(geometry.reorient_to(CANONICAL).geometry(geometry), spec)
 
 
 def window_starts(n: int, window: int, stride: int) -> tuple[int, ...]:

@@ -10,11 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
+from ..core.box import Box
 from ..core.geometry import CANONICAL, Geometry, Reorient
 from ..core.spec import PreprocessSpec
 from ..core.volume import Volume
 from ..core.windows import resampled_shape
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 PERCENTILES = (0.5, 99.5)
 FLAT = 1e-6  # a volume whose percentiles are closer than this holds no image
 
@@ -62,9 +64,7 @@ def plan_steps(geometry: Geometry, spec: PreprocessSpec, box: Box | None = None)
     reorient = geometry.reorient_to(CANONICAL)
     canonical = reorient.geometry(geometry)
     box = box or Box.whole(canonical.shape)
-    sizes = zip(box.shape, canonical.spacing_mm, spec.spacing_mm, strict=True)
-    shape = spec.grid or tuple(max(1, round(n * have / want)) for n, have, want in sizes)
-    return Steps(geometry, reorient, canonical.shape, shape, box)  # type: ignore[arg-type]
+    return Steps(geometry, reorient, canonical.shape, resampled_shape(canonical, spec, box), box)
 
 
 def prepare(volume: Volume, spec: PreprocessSpec, box: Box | None = None) -> Prepared:

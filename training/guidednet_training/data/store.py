@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.box import Box
 from ..core.files import atomic_path, sweep_partials
 from ..core.labels import LabelScheme
 from ..core.spec import PreprocessSpec
@@ -72,6 +73,7 @@ class PreparedStore:
         read: Callable[[], Volume],
         labels: NDArray[np.uint8] | None = None,
         annotated: Collection[str] = (),
+        box: Box | None = None,
     ) -> PreparedCase:
         """Give a prepared case, preparing it when the cache has none.
 
@@ -87,23 +89,30 @@ class PreparedStore:
             (z, y, x) uint8 on the image's grid; organs outside `annotated` must be 0.
         annotated : collection of str
             Names of the organs that `labels` vouches for.
+        box : Box, optional
+            The part of the canonical grid to prepare; all of it, if not given.
         """
-        key = _key(FORMAT, digest, self.spec.to_json())
+        key = _key(FORMAT, digest, _spec_text(self.spec), *([] if box is None else [box.to_json()]))
         image_path = self.folder / f"{key}.image.npy"
         volume: Volume | None = None
         if not image_path.exists():
             volume = read()
-            _save(image_path, prepare(volume, self.spec).image.astype(np.float16))
+            _save(image_path, prepare(volume, self.spec, box).image.astype(np.float16))
         label = None
         if labels is not None:
             label_path = self.folder / f"{key}-{_key(labels.tobytes(), str(labels.shape))}.label.npy"
             if not label_path.exists():
                 geometry = (volume or read()).geometry
-                _save(label_path, resample_labels(labels, plan_steps(geometry, self.spec)))
+                _save(label_path, resample_labels(labels, plan_steps(geometry, self.spec, box)))
             label = np.load(label_path, mmap_mode="r", allow_pickle=False)
         image = np.load(image_path, mmap_mode="r", allow_pickle=False)
         flags = np.array([True, *(name in annotated for name in self.scheme.names)])
         return PreparedCase(case, image, label, flags)
+
+
+def _spec_text(spec: PreprocessSpec) -> str:
+    """A value that is not set leaves no trace, so that what was prepared before it existed is still found."""
+    return spec.model_dump_json(indent=2, exclude_none=True) + "\n"
 
 
 def _key(*parts: str | bytes) -> str:
