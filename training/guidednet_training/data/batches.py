@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,11 +20,16 @@ class Batch:
         (B_l, D, H, W) int64, values 0..K-1 or 255 (unknown); no rows for unlabelled patches.
     annotated : Tensor
         (B_l, K) bool. Where False, the case's background may be that organ.
+    shifts : tuple of (int, int, int)
+        For methods that need overlapping pairs: where the second patch of each of P pairs lies
+        relative to the first, in voxels (z, y, x). The unlabelled patches are then all P first
+        ones, followed by all P second ones. Empty for all other methods.
     """
 
     image: Tensor
     label: Tensor
     annotated: Tensor
+    shifts: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def n_labelled(self) -> int:
@@ -33,4 +38,9 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """Give the batch on a device."""
-        return Batch(self.image.to(device), self.label.to(device), self.annotated.to(device))
+        return replace(
+            self,
+            image=self.image.to(device),
+            label=self.label.to(device),
+            annotated=self.annotated.to(device),
+        )

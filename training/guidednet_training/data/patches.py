@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from torch import Tensor
 
 from .store import PreparedCase
 
@@ -42,6 +43,31 @@ class PatchCutter:
             return image, None
         return image, crop(self.case.label, start, self.size, 255)
 
+    def cut_pair(self, rng: Generator, overlap: float) -> tuple[NDArray[np.float32], Index3]:
+        """Cut the box around two patches that share at least `overlap` of each side.
+
+        Parameters
+        ----------
+        rng : Generator
+            The first patch lies anywhere, the second as far from it as the overlap and the
+            volume allow, uniformly along each axis.
+        overlap : float
+            Share of a patch's side, in (0, 1]; 1 gives the same patch twice.
+
+        Returns
+        -------
+        box : ndarray
+            The smallest box that holds both; `split_pair` takes them out again.
+        shift : tuple of int
+            From the first patch to the second, in voxels (z, y, x).
+        """
+        first = self._anywhere(rng)
+        axes = zip(first, self.case.image.shape, self.size, strict=True)
+        shift = tuple(_shift(start, n, size, overlap, rng) for start, n, size in axes)
+        start = tuple(begin + min(move, 0) for begin, move in zip(first, shift, strict=True))
+        size = tuple(length + abs(move) for length, move in zip(self.size, shift, strict=True))
+        return crop(self.case.image, start, size, 0).astype(np.float32), shift  # type: ignore[arg-type, return-value]
+
     def _anywhere(self, rng: Generator) -> Index3:
         spare = (n - size for n, size in zip(self.case.image.shape, self.size, strict=True))
         return tuple(int(rng.integers(n + 1)) if n > 0 else n // 2 for n in spare)  # type: ignore[return-value]
@@ -51,6 +77,20 @@ class PatchCutter:
         return tuple(  # type: ignore[return-value]
             int(np.clip(c - size // 2, 0, n - size)) if n > size else (n - size) // 2 for c, n, size in axes
         )
+
+
+def _shift(start: int, n: int, size: int, overlap: float, rng: Generator) -> int:
+    reach = int((1 - overlap) * size)
+    move = int(rng.integers(-reach, reach + 1))
+    return int(np.clip(start + move, 0, n - size)) - start if n > size else 0
+
+
+def split_pair(box: Tensor, shift: Index3) -> tuple[Tensor, Tensor]:
+    """Take both patches (D, H, W) out of the box of `PatchCutter.cut_pair`."""
+    size = [n - abs(move) for n, move in zip(box.shape, shift, strict=True)]
+    first = tuple(slice(max(-move, 0), max(-move, 0) + n) for move, n in zip(shift, size, strict=True))
+    second = tuple(slice(max(move, 0), max(move, 0) + n) for move, n in zip(shift, size, strict=True))
+    return box[first], box[second]
 
 
 def crop(array: NDArray[Scalar], start: Index3, size: Index3, fill: int) -> NDArray[Scalar]:

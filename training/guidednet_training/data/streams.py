@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.random import Generator, default_rng
+from torch import Tensor
 
 from ..core.errors import ProjectError
 from ..core.spec import PatchSpec
 from .augment import augment
 from .batches import Batch
-from .patches import PatchCutter
+from .patches import Index3, PatchCutter, split_pair
 from .store import PreparedCase
 
 
@@ -29,6 +30,9 @@ class TwoStreams:
         Sizes, numbers and augmentation.
     seed : int
         Of the training.
+    overlap : float, optional
+        Draw the unlabelled patches as pairs that share at least this part of each side, one pair
+        for each patch asked for; for methods that need pairs.
 
     Raises
     ------
@@ -37,13 +41,18 @@ class TwoStreams:
     """
 
     def __init__(
-        self, labelled: Sequence[PreparedCase], unlabelled: Sequence[PreparedCase], spec: PatchSpec, seed: int
+        self,
+        labelled: Sequence[PreparedCase],
+        unlabelled: Sequence[PreparedCase],
+        spec: PatchSpec,
+        seed: int,
+        overlap: float | None = None,
     ) -> None:
         if not labelled:
             raise ProjectError(
                 "There is no labelled case to train on.", "Confirm the organs of at least one train case."
             )
-        self.spec, self.seed = spec, seed
+        self.spec, self.seed, self.overlap = spec, seed, overlap
         self._labelled = [PatchCutter(case, spec.size) for case in labelled]
         self._unlabelled = [PatchCutter(case, spec.size) for case in unlabelled]
 
@@ -56,10 +65,25 @@ class TwoStreams:
             images.append(image)
             labels.append(label)
             annotated.append(torch.from_numpy(cutter.case.annotated))
-        if self._unlabelled:
-            for cutter in self._draw(self._unlabelled, 1, step, self.spec.unlabelled):
-                images.append(self._patch(cutter, rng, 0.0)[0])
-        return Batch(torch.stack(images)[:, None], torch.stack(labels).long(), torch.stack(annotated))
+        more, shifts = self._unlabelled_patches(step, rng)
+        return Batch(
+            torch.stack(images + more)[:, None], torch.stack(labels).long(), torch.stack(annotated), shifts
+        )
+
+    def _unlabelled_patches(self, step: int, rng: Generator) -> tuple[list[Tensor], tuple[Index3, ...]]:
+        """Cut the unlabelled patches of a step; as pairs, all first ones come before all second ones."""
+        drawn = self._draw(self._unlabelled, 1, step, self.spec.unlabelled) if self._unlabelled else []
+        if self.overlap is None:
+            return [self._patch(cutter, rng, 0.0)[0] for cutter in drawn], ()
+        first, second, shifts = [], [], []
+        for cutter in drawn:
+            box, shift = cutter.cut_pair(rng, self.overlap)
+            # both patches are cut from one augmented box, so that the shift between them stays true
+            one, other = split_pair(augment(torch.from_numpy(box), None, self.spec, rng)[0], shift)
+            first.append(one)
+            second.append(other)
+            shifts.append(shift)
+        return first + second, tuple(shifts)
 
     def _draw(self, cutters: list[PatchCutter], stream: int, step: int, count: int) -> list[PatchCutter]:
         drawn = []
@@ -68,9 +92,7 @@ class TwoStreams:
             drawn.append(cutters[order[turn % len(cutters)]])
         return drawn
 
-    def _patch(
-        self, cutter: PatchCutter, rng: Generator, foreground: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _patch(self, cutter: PatchCutter, rng: Generator, foreground: float) -> tuple[Tensor, Tensor]:
         image, label = cutter.cut(rng, foreground)
         known = None if label is None else torch.from_numpy(np.ascontiguousarray(label))
         return augment(torch.from_numpy(image), known, self.spec, rng)  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Class weights from how many voxels of each class a network already gets right (KT-CPS)."""
+"""Class weights from counts: voxels a network already gets right (KT-CPS), or pseudo-labels (DHC)."""
 
 from __future__ import annotations
 
@@ -77,10 +77,14 @@ class ClassWeights(nn.Module):
     def update(self, predicted: Tensor, label: Tensor) -> None:
         """Take one batch in; classes without a labelled voxel in it keep their weight."""
         n_classes = self.running.numel()
-        fresh = log_ratio_weights(correct_counts(predicted, label, n_classes))
         present = torch.bincount(label[label != UNKNOWN], minlength=n_classes) > 0
-        blended = self.momentum * self.running + (1 - self.momentum) * fresh
-        self.running.copy_(torch.where(present, blended, self.running))
+        self.take(correct_counts(predicted, label, n_classes), present)
+
+    @torch.no_grad()
+    def take(self, counts: Tensor, present: Tensor | None = None) -> None:
+        """Take counts (K,) in; classes that are not present (K,) bool keep their weight."""
+        blended = self.momentum * self.running + (1 - self.momentum) * log_ratio_weights(counts)
+        self.running.copy_(blended if present is None else torch.where(present, blended, self.running))
 
     def forward(self) -> Tensor:
         """Give the weights (K,)."""

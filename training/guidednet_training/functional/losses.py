@@ -101,6 +101,13 @@ def dice_ce(
     return 0.5 * (cross_entropy + _dice(prob, target, valid, annotated, absent_pull))
 
 
+def dice_loss(logits: Tensor, label: Tensor, annotated: Tensor, absent_pull: bool = True) -> Tensor:
+    """Give the Dice part of `dice_ce` alone, for the same arguments."""
+    valid = label != UNKNOWN
+    prob = torch.softmax(merge_unannotated_logits(logits.float(), annotated), 1) * valid[:, None]
+    return _dice(prob, torch.where(valid, label, 0), valid, annotated, absent_pull)
+
+
 class LabelledLoss(nn.Module):
     """`dice_ce` of the labelled patches with one choice of its options for a whole training.
 
@@ -126,19 +133,22 @@ class LabelledLoss(nn.Module):
         return dice_ce(logits, label, annotated, self.class_weights, self.absent_pull)
 
 
-def frequency_weights(histogram: Sequence[int]) -> Tensor:
-    """Give class weights (K,): the root of how much rarer than the commonest class each is."""
+def frequency_weights(histogram: Sequence[int], power: float = 0.5) -> Tensor:
+    """Give class weights (K,): a power of how much rarer than the commonest class each is."""
     counts = torch.tensor(histogram, dtype=torch.float32).clamp_min(1)
-    return (counts.max() / counts).sqrt()
+    return (counts.max() / counts) ** power
+
+
+def class_sums(values: Tensor, target: Tensor, n_classes: int) -> Tensor:
+    """Sum voxel values (B, D, H, W) by the class of their target (B, D, H, W): (B, K)."""
+    zeros = values.new_zeros(len(values), n_classes)
+    return zeros.scatter_add(1, target.flatten(1), values.flatten(1))
 
 
 def _dice(prob: Tensor, target: Tensor, valid: Tensor, annotated: Tensor, absent_pull: bool = True) -> Tensor:
     """Dice loss of prob (B, K, D, H, W), 0 where a voxel is not valid."""
-    flat = target.flatten(1)
-    hit = prob.gather(1, target[:, None])[:, 0].flatten(1)
-    per_class = prob.new_zeros(prob.shape[:2])
-    overlap = per_class.scatter_add(1, flat, hit)
-    truth = per_class.scatter_add(1, flat, valid.flatten(1).to(prob.dtype))
+    overlap = class_sums(prob.gather(1, target[:, None])[:, 0], target, prob.shape[1])
+    truth = class_sums(valid.to(prob.dtype), target, prob.shape[1])
     squares = prob.square().sum((2, 3, 4))
     counted = annotated.to(prob.dtype)
     overlap, squares, truth = ((part * counted).sum(0) for part in (overlap, squares, truth))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
+
+RampForm = Literal["published", "full", "none"]
 
 
 def ramp(position: float, length: float) -> float:
@@ -23,6 +26,13 @@ def consistency_ramp(step: int, steps: int) -> float:
     at r(133, 200) = 0.57; the length 1.5 T / 150 keeps that shape for other T.
     """
     return ramp(step // 150, 200) if steps == 20_000 else ramp(step, 1.5 * steps)
+
+
+def chosen_ramp(form: RampForm, step: int, steps: int) -> float:
+    """Ramp by its form: up to 0.57 at the last step ("published"), up to 1 ("full"), or 1 ("none")."""
+    if form == "none":
+        return 1.0
+    return ramp(step, max(steps - 1, 1)) if form == "full" else consistency_ramp(step, steps)
 
 
 def poly(step: int, steps: int, power: float = 0.9) -> float:

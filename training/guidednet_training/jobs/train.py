@@ -123,6 +123,7 @@ def _method(training: _Training, cases: TrainingCases, emit: Emit) -> Method:
         label_histogram=[int(count) for count in histogram],
         labelled_patches=spec.patch.labelled,
         seed=spec.seed,
+        patch=spec.patch.size,
     )
     method = build_method(spec.method, spec.settings, context)
     if training.parent is not None:
@@ -138,7 +139,9 @@ def _fit(
 ) -> FitResult:
     spec = training.spec
     before = labelled_before(training.parent.manifest) if training.parent is not None else ()
-    streams = TwoStreams(rehearsed(cases.labelled, before), cases.unlabelled, spec.patch, spec.seed)
+    streams = TwoStreams(
+        rehearsed(cases.labelled, before), cases.unlabelled, spec.patch, spec.seed, method.needs.overlap
+    )
     emit(Note(text=_learns_from(cases)))
     emit(Stage(title="Training", done=0, total=spec.steps))
     # A validation is not broken off: what a resumed run knows must not depend on when it was stopped.

@@ -16,6 +16,7 @@ from ..core.record import Record
 from ..core.spec import NetSpec
 from ..data.batches import Batch
 from ..functional.losses import LabelledLoss
+from ..functional.schedule import RampForm, chosen_ramp
 from ..nets import SegNet, build_net
 
 Losses = dict[str, dict[str, Tensor]]  # player -> term -> scalar, weights already applied
@@ -30,10 +31,29 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class OwnOptimiser:
+    """Adam at a constant rate, for a player that does not follow the training's optimiser.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate.
+    betas : tuple of float
+        Momenta of the gradient and of its square.
+    """
+
+    lr: float
+    betas: tuple[float, float] = (0.9, 0.999)
+
+
+@dataclass(frozen=True)
 class Needs:
     """What a method asks of the data, so that the sampler need not know the method."""
 
     unlabelled: bool = True  # batches hold unlabelled patches
+    # unlabelled patches come as pairs that share at least this part of each side (`Batch.shifts`);
+    # each patch that the specification asks for is then a pair
+    overlap: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +72,8 @@ class MethodContext:
         B_l of a batch.
     seed : int
         Seeds the initial weights.
+    patch : tuple of int
+        (D, H, W) of the training patches, for methods with layers that depend on it.
     """
 
     net: NetSpec
@@ -59,27 +81,69 @@ class MethodContext:
     label_histogram: Sequence[int]
     labelled_patches: int = 1
     seed: int = 0
+    patch: tuple[int, int, int] = (64, 128, 128)
 
 
 class Settings(Record):
     """Settings of a method; fields carry title, description and range for the form."""
 
 
-class LabelledLossSettings(Settings):
-    """Settings of the loss on labelled patches; the defaults are the published loss."""
+class DiceSettings(Settings):
+    """Settings of the Dice loss on labelled patches; the default is the published loss."""
 
-    balance: bool = Field(
-        False, title="Balance classes", description="rare organs weigh more in the cross-entropy"
-    )
     absent_pull: bool = Field(
         True,
         title="Absent organs count",
         description="off: organs that a batch does not show are left out of its Dice; for small batches",
     )
 
+
+class LabelledLossSettings(DiceSettings):
+    """Settings of the loss on labelled patches; the defaults are the published loss."""
+
+    balance: bool = Field(
+        False, title="Balance classes", description="rare organs weigh more in the cross-entropy"
+    )
+
     def labelled_loss(self, context: MethodContext) -> LabelledLoss:
         """Build the loss these settings ask for."""
         return LabelledLoss(context.label_histogram, self.balance, self.absent_pull)
+
+
+class ExchangeSettings(Settings):
+    """Settings of what two networks teach each other; the defaults are GuidedNet's protocol."""
+
+    weight: float = Field(
+        0.1, ge=0, le=10, title="Pseudo-label weight", description="times the ramp; the common value is 0.1"
+    )
+    ramp: RampForm = Field(
+        "published", title="Ramp", description="up to 0.57 at the end, as published; up to 1; or none"
+    )
+
+    def exchange_weight(self, clock: Clock) -> float:
+        """Give the weight of the exchange at a step."""
+        return self.weight * chosen_ramp(self.ramp, clock.step, clock.steps)
+
+
+class TeacherSettings(LabelledLossSettings):
+    """Settings of a student that follows the average of its own past; the defaults are the family's."""
+
+    weight: float = Field(
+        0.1, ge=0, le=10, title="Consistency weight", description="times the ramp; the common value is 0.1"
+    )
+    ramp: RampForm = Field(
+        "published", title="Ramp", description="up to 0.57 at the end, as published; up to 1; or none"
+    )
+    momentum: float = Field(
+        0.99, ge=0, lt=1, title="Teacher's momentum", description="nearer to 1: the teacher changes more slowly"
+    )
+    noise: float = Field(
+        0.1, ge=0, le=1, title="Teacher's noise", description="added to its images, which span 0 to 1"
+    )
+
+    def consistency_weight(self, clock: Clock) -> float:
+        """Give the weight of what the teacher says at a step."""
+        return self.weight * chosen_ramp(self.ramp, clock.step, clock.steps)
 
 
 class Method(nn.Module, ABC):
@@ -101,7 +165,7 @@ class Method(nn.Module, ABC):
     name: ClassVar[str]
     when_to_use: ClassVar[str]  # one plain sentence for the user
     Settings: ClassVar[type[Settings]] = Settings
-    needs: ClassVar[Needs] = Needs()
+    needs: Needs = Needs()  # of the class; an instance may say more by its settings
     # dotted values of a specification ("net.name": "vnet"): the setting of the method's own paper,
     # where that differs from the common protocol of GuidedNet's tables
     original: ClassVar[Mapping[str, Any]] = {}
@@ -124,8 +188,17 @@ class Method(nn.Module, ABC):
         return next(iter(self.networks().values()))
 
     def players(self) -> dict[str, list[nn.Parameter]]:
-        """Give the parameters of each optimiser; by default one player, the segmenter."""
+        """Give the parameters of each optimiser; by default one player, the segmenter.
+
+        Players move one after the other, in this order, so what one learns from another is detached:
+        no term reaches parameters that an earlier player has moved. A player without a term in
+        `losses` sits the step out.
+        """
         return {"segmenter": [p for net in self.networks().values() for p in net.parameters()]}
+
+    def optimisers(self) -> dict[str, OwnOptimiser]:
+        """Give the players that do not follow the training's optimiser and rate; by default none."""
+        return {}
 
     def after_step(self, clock: Clock) -> None:
         """Update running state (teachers, banks) after the optimiser step."""
@@ -169,4 +242,14 @@ def exchangeable(hard: Tensor, batch: Batch) -> Tensor:
     return torch.cat([torch.where(refused, UNKNOWN, mine), hard[n:]])
 
 
-__all__ = ["Clock", "Losses", "Method", "MethodContext", "Needs", "Settings", "build_pair", "pseudo_labels"]
+__all__ = [
+    "Clock",
+    "Losses",
+    "Method",
+    "MethodContext",
+    "Needs",
+    "OwnOptimiser",
+    "Settings",
+    "build_pair",
+    "pseudo_labels",
+]

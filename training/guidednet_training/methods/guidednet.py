@@ -29,7 +29,7 @@ from ..functional.mixture_losses import (
     self_loss,
     separation_loss,
 )
-from ..functional.schedule import consistency_ramp, ramp
+from ..functional.schedule import RampForm, chosen_ramp
 from ..nets import Output, SegNet
 from .base import (
     Clock,
@@ -76,7 +76,7 @@ class GuidedNetSettings(LabelledLossSettings, MixtureOptions):
     lambda_c: float = Field(
         0.1, ge=0, le=10, title="Consistency weight", description="of that term inside the mixture losses"
     )
-    ramp: Literal["published", "full", "none"] = Field(
+    ramp: RampForm = Field(
         "published", title="Ramp", description="up to 0.57 at the end, as published; up to 1; or none"
     )
     ramp_from_end: bool = Field(
@@ -233,11 +233,7 @@ class GuidedNet(Method):
 
     def _ramp(self, clock: Clock) -> float:
         step = clock.steps - 1 if self.settings.ramp_from_end else clock.step
-        if self.settings.ramp == "none":
-            return 1.0
-        if self.settings.ramp == "full":
-            return ramp(step, max(clock.steps - 1, 1))
-        return consistency_ramp(step, clock.steps)
+        return chosen_ramp(self.settings.ramp, step, clock.steps)
 
     # pseudo-label exchange -----------------------------------------------------------------
 
