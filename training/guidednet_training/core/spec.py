@@ -46,7 +46,12 @@ class PatchSpec(Record):
     window: tuple[int, int, int] = Field((64, 160, 160), title="Inference window")
     overlap: float = Field(0.5, ge=0.0, lt=1.0, title="Window overlap", description="share of the window")
     labelled: int = Field(4, ge=1, title="Labelled patches per step")
-    unlabelled: int = Field(4, ge=0, title="Unlabelled patches per step")
+    unlabelled: int = Field(
+        4,
+        ge=0,
+        title="Unlabelled patches per step",
+        description="methods that compare overlapping patches draw two for each",
+    )
     foreground: float = Field(
         0.0,
         ge=0.0,
@@ -70,11 +75,24 @@ class PatchSpec(Record):
 class NetSpec(Record):
     """A segmentation network."""
 
-    name: Literal["unet3d"] = Field("unet3d", title="Network")
+    name: Literal["unet3d", "uxnet", "dkuxnet"] = Field("unet3d", title="Network")
     width: int = Field(16, ge=4, le=64, title="Width", description="channels of the first stage")
     dropout: float = Field(0.3, ge=0.0, lt=1.0, title="Dropout")
     feature_layer: int = Field(4, ge=1, le=4, title="Feature layer", description="decoder stage of the tap")
     tap: Literal["pre_dropout", "post_dropout"] = Field("pre_dropout", title="Feature tap")
+    queries: int = Field(
+        128,
+        ge=8,
+        le=512,
+        multiple_of=8,
+        title="Queries",
+        description="of networks and methods that cluster voxels",
+    )
+    query_stride: Literal[1, 2, 4] = Field(
+        1,
+        title="Query stride",
+        description="of the network dkuxnet; 2 or 4 save memory, 1 is full resolution",
+    )
 
 
 class OptimSpec(Record):

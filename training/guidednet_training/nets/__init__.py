@@ -9,9 +9,11 @@ from torch import nn
 
 from ..core.spec import NetSpec
 from .base import Output, SegNet
+from .dkuxnet import DKUXNet
 from .unet3d import UNet3D
+from .uxnet import UXNet
 
-NETS: dict[str, type[SegNet]] = {"unet3d": UNet3D}
+NETS: dict[str, type[SegNet]] = {"unet3d": UNet3D, "uxnet": UXNet, "dkuxnet": DKUXNet}
 
 
 def build_net(

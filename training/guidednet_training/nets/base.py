@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 
 class Output(NamedTuple):
@@ -17,10 +19,18 @@ class Output(NamedTuple):
         (B, K, D, H, W).
     features : Tensor
         (B, C, D, H, W), the tap that the class mixture is built on.
+    stages : tuple of Tensor
+        The decoder's maps, coarsest first, the last at full resolution; empty where a network does
+        not give them.
+    assignments : tuple of Tensor
+        (B, N, d, h, w) shares of the queries at every voxel, the last the result; empty for
+        networks without queries.
     """
 
     logits: Tensor
     features: Tensor
+    stages: tuple[Tensor, ...] = ()
+    assignments: tuple[Tensor, ...] = ()
 
 
 class SegNet(nn.Module, ABC):
@@ -28,6 +38,7 @@ class SegNet(nn.Module, ABC):
 
     multiple: int  # sides of the input must be multiples of this
     feature_channels: int
+    stage_channels: tuple[int, ...] = ()  # of `Output.stages`
 
     @abstractmethod
     def encode(self, image: Tensor) -> list[Tensor]:
@@ -48,3 +59,22 @@ class SegNet(nn.Module, ABC):
     @abstractmethod
     def late_parameters(self) -> list[nn.Parameter]:
         """Give the parameters of the last stage and the classifier, where gradient norms are logged."""
+
+
+def tapped(layers: Sequence[Tensor], dropped: Tensor, layer: int, tap: str) -> Tensor:
+    """Give the feature map of a decoder stage at full resolution.
+
+    Parameters
+    ----------
+    layers : sequence of Tensor
+        The decoder's maps, coarsest first.
+    dropped : Tensor
+        The last of them after dropout.
+    layer : int
+        Which one, from 1.
+    tap : {"pre_dropout", "post_dropout"}
+        Of the last one.
+    """
+    if layer < len(layers):
+        return interpolate(layers[layer - 1], size=layers[-1].shape[2:], mode="trilinear")
+    return dropped if tap == "post_dropout" else layers[-1]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ..core.spec import NetSpec
-from .base import Output, SegNet
+from .base import Output, SegNet, tapped
 from .blocks import ConvBlock
 
 STAGES = 5
@@ -35,7 +35,8 @@ class UNet3D(SegNet):
         super().__init__()
         widths = [spec.width * 2**stage for stage in range(STAGES)]
         self.tap, self.feature_layer = spec.tap, spec.feature_layer
-        self.feature_channels = widths[STAGES - 1 - spec.feature_layer]
+        self.stage_channels = tuple(widths[-2::-1])
+        self.feature_channels = self.stage_channels[spec.feature_layer - 1]
         self.down = nn.ModuleList(ConvBlock(a, b) for a, b in zip([1, *widths], widths, strict=False))
         self.up = nn.ModuleList(
             ConvBlock(coarse + fine, fine) for fine, coarse in zip(widths[-2::-1], widths[:0:-1], strict=True)
@@ -71,12 +72,8 @@ class UNet3D(SegNet):
         """Segment (B, 1, D, H, W); sides must be multiples of 16."""
         layers = self.decode(self.encode(image))
         dropped = self.dropout_last(layers[-1])
-        features = layers[self.feature_layer - 1]
-        if self.feature_layer < len(layers):
-            features = interpolate(features, size=image.shape[2:], mode="trilinear")
-        elif self.tap == "post_dropout":
-            features = dropped
-        return Output(self.head(dropped), features)
+        features = tapped(layers, dropped, self.feature_layer, self.tap)
+        return Output(self.head(dropped), features, tuple(layers))
 
     def late_parameters(self) -> list[nn.Parameter]:
         """Give the parameters of the last decoder stage and the classifier."""
