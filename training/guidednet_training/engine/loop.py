@@ -18,12 +18,12 @@ from ..core.errors import GuidedNetError
 from ..core.events import AnyEvent, Checkpointed, Step, Validated
 from ..core.spec import TrainSpec
 from ..data.batches import Batch
-from ..functional.ema import update_average
+from ..functional.ema import update_network
 from ..functional.schedule import ema_momentum
 from ..methods import Clock, Losses, Method
 from ..nets import SegNet
 from .checkpoint import CheckpointFolder, Progress
-from .optim import build_optimiser, set_learning_rate
+from .optim import build_optimisers, set_learning_rate
 
 Validate = Callable[[SegNet], dict[str, float]]  # network -> Dice per organ
 
@@ -76,7 +76,7 @@ def fit(
     """
     fabric = Fabric(accelerator=spec.devices, devices=1, precision=spec.optim.precision)
     shipped = nn.ModuleDict(_averages(method, spec))
-    optimisers = {p: build_optimiser(params, spec.optim) for p, params in method.players().items()}
+    optimisers = build_optimisers(method, spec.optim)
     wrapped, *ready = fabric.setup(method, *optimisers.values())
     wrapped.mark_forward_method("losses")
     shipped.to(fabric.device)
@@ -94,7 +94,7 @@ def fit(
             method.after_step(clock)
             for name, net in shipped.items():
                 momentum = ema_momentum(step, spec.optim.ema or 0.0)  # else the first weights linger
-                update_average(net.parameters(), method.networks()[name].parameters(), momentum)
+                update_network(net, method.networks()[name], momentum)
             progress.done = step + 1
             stopped = should_stop()
             due = _validation_due(spec, progress.done)
@@ -127,10 +127,11 @@ def _learn(
     batch: Batch,
     clock: Clock,
 ) -> Step:
-    """Do one optimiser step of every player and report its terms."""
+    """Let every player that has a term do its optimiser step, one after the other, and report the terms."""
     torch.manual_seed(_step_seed(spec.seed, clock.step))
     method.train()
-    rate = set_learning_rate(optimisers, spec.optim, clock.step, spec.steps)
+    followers = [o for player, o in optimisers.items() if player not in method.optimisers()]
+    rate = set_learning_rate(followers, spec.optim, clock.step, spec.steps)
     losses: Losses = wrapped.losses(batch, clock)  # type: ignore[operator]
     terms = {f"{player}.{t}": float(v.detach()) for player, named in losses.items() for t, v in named.items()}
     _check_finite(terms, clock)
@@ -139,25 +140,31 @@ def _learn(
         terms |= _gradient_norms(method, losses)
     parameters = method.players()
     for player, optimiser in optimisers.items():
+        if player not in losses:
+            continue
         optimiser.zero_grad(set_to_none=True)
-        total = torch.stack(list(losses[player].values())).sum()
-        last = player == list(optimisers)[-1]
-        fabric.backward(total, inputs=parameters[player], retain_graph=not last)
-    for optimiser in optimisers.values():
+        fabric.backward(torch.stack(list(losses[player].values())).sum(), inputs=parameters[player])
         if spec.optim.clip is not None:
-            fabric.clip_gradients(wrapped, optimiser, max_norm=spec.optim.clip)  # type: ignore[arg-type]
+            skips = spec.optim.precision == "16-mixed"  # its scaler passes over a step that overflowed
+            fabric.clip_gradients(
+                wrapped,
+                optimiser,  # type: ignore[arg-type]
+                max_norm=spec.optim.clip,
+                error_if_nonfinite=not skips,
+            )
         optimiser.step()
     return Step(step=clock.step + 1, steps=clock.steps, terms=terms)
 
 
 def _gradient_norms(method: Method, losses: Losses) -> dict[str, float]:
-    """Give the gradient norm of every term at the last stages of the shipped networks."""
-    late = [p for net in method.networks().values() for p in net.late_parameters()]
+    """Give the gradient norm of every term: at the last stages of the shipped networks, or at its player."""
+    watched = method.players()
+    watched["segmenter"] = [p for net in method.networks().values() for p in net.late_parameters()]
     norms = {}
     for player, named in losses.items():
         for term, value in named.items():
             if value.requires_grad:
-                grads = torch.autograd.grad(value, late, retain_graph=True, allow_unused=True)
+                grads = torch.autograd.grad(value, watched[player], retain_graph=True, allow_unused=True)
                 squares = [g.float().square().sum() for g in grads if g is not None]
                 norms[f"gradient.{player}.{term}"] = (
                     float(torch.stack(squares).sum().sqrt()) if squares else 0.0

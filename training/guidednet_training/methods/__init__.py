@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.errors import SpecError
-from .base import Clock, Losses, Method, MethodContext, Needs, Settings
+from .base import Clock, Losses, Method, MethodContext, Needs, OwnOptimiser, Settings
 from .cps import CPS
 from .guidednet import GuidedNet
 from .supervised import Supervised
@@ -29,4 +29,14 @@ def build_method(name: str, settings: dict[str, object], context: MethodContext)
     return kind(context, kind.Settings.parse(dict(settings), origin=f"settings of {name}"))
 
 
-__all__ = ["METHODS", "Clock", "Losses", "Method", "MethodContext", "Needs", "Settings", "build_method"]
+__all__ = [
+    "METHODS",
+    "Clock",
+    "Losses",
+    "Method",
+    "MethodContext",
+    "Needs",
+    "OwnOptimiser",
+    "Settings",
+    "build_method",
+]
