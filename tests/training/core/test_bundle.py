@@ -2,12 +2,19 @@
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from guidednet_training.core.bundle import BundleManifest, ModelBundle, publish_bundle, resolve_bundle
+from guidednet_training.core.bundle import (
+    BundleManifest,
+    ModelBundle,
+    publish_bundle,
+    publish_cascade,
+    resolve_bundle,
+)
 from guidednet_training.core.errors import BundleError, FileError
 from guidednet_training.core.spec import NetSpec, PatchSpec, PreprocessSpec
 
@@ -165,3 +172,42 @@ def test_a_reference_is_a_path_or_an_explained_error(tmp_path: Path) -> None:
     assert resolve_bundle(str(folder)) == folder
     with pytest.raises(BundleError, match=r"no bundle 'nothing'.*Known: starter"):
         resolve_bundle("nothing")
+
+
+def test_a_coarse_stage_travels_inside_the_bundle_it_serves(tmp_path: Path) -> None:
+    first = ModelBundle.read(publish(tmp_path / "first"))
+    assert first.coarse() is None
+    both = publish_cascade(tmp_path / "both", first, first, margin=0.2)
+    shutil.rmtree(tmp_path / "first")
+    read = ModelBundle.read(both.folder)
+    assert read.name == "both"
+    assert read.manifest.coarse.margin == 0.2
+    assert read.coarse().name == read.manifest.coarse.name == "first"
+    assert read.coarse().tensors().keys() == read.tensors().keys() == tensors().keys()
+    with pytest.raises(BundleError, match="has a coarse stage itself"):
+        publish_cascade(tmp_path / "three", read, read)
+    assert not (tmp_path / "three").exists()
+
+
+def test_a_coarse_stage_that_is_gone_damaged_or_exchanged_is_refused(tmp_path: Path) -> None:
+    first = ModelBundle.read(publish(tmp_path / "first"))
+    both = publish_cascade(tmp_path / "both", first, first).folder
+    for name in ("manifest.json", "weights.safetensors", "README.md"):
+        (both / "coarse" / name).unlink()
+    with pytest.raises(BundleError, match="not a model bundle"):
+        ModelBundle.read(both)
+    (both / "coarse").rmdir()
+    other = tensors()
+    other["net.a.out.weight"] += 1
+    publish_bundle(both / "coarse", manifest(), other, "")
+    with pytest.raises(BundleError, match="not the one its manifest names"):
+        ModelBundle.read(both)
+
+
+def test_a_manifest_from_before_coarse_stages_is_read(tmp_path: Path) -> None:
+    folder = publish(tmp_path / "first")
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["coarse"], content["preprocess"]["grid"]
+    path.write_text(json.dumps(content))
+    assert ModelBundle.read(folder).manifest.coarse is None

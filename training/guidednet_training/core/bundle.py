@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,8 +28,28 @@ if TYPE_CHECKING:
 FORMAT = 1
 _BANK = ("mean", "variance", "count", "seen")
 _MANIFEST, _WEIGHTS, _CARD = "manifest.json", "weights.safetensors", "README.md"
+_COARSE = "coarse"  # folder of the coarse stage's bundle inside a bundle
+MARGIN = 0.1  # the organs of a coarse stage are sure to a few of its large voxels
 
 Tensors = dict[str, NDArray[Any]]
+
+
+class CoarseStage(Record):
+    """The model that finds where the organs are; its bundle lies in the folder `coarse` of another."""
+
+    name: str = Field(description="of the bundle that was copied there")
+    weights_sha256: str = Field(description="of its weights; it cannot be exchanged")
+    margin: float = Field(
+        MARGIN,
+        ge=0,
+        le=1,
+        description="the box around its organs grows by this share of its side, on each side",
+    )
+
+    @classmethod
+    def of(cls, bundle: ModelBundle, margin: float = MARGIN) -> CoarseStage:
+        """Name a bundle as a coarse stage."""
+        return cls(name=bundle.name, weights_sha256=bundle.manifest.weights_sha256, margin=margin)
 
 
 class BundleManifest(Record):
@@ -43,6 +64,9 @@ class BundleManifest(Record):
     organs: tuple[str, ...] = Field(min_length=1)  # class i + 1 of the network
     preprocess: PreprocessSpec
     patch: PatchSpec
+    coarse: CoarseStage | None = Field(
+        None, description="a coarse model finds the region to look at first; none = the whole CT is looked at"
+    )
     networks: tuple[str, ...] = ("a",)
     best: str = "a"  # of `networks`, by validation
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -79,7 +103,9 @@ class ModelBundle:
         folder = Path(folder)
         manifest = _read_manifest(folder)
         _checked_weights(folder, manifest)
-        return cls(folder, manifest)
+        bundle = cls(folder, manifest)
+        _check_coarse(manifest, bundle.coarse())
+        return bundle
 
     @property
     def name(self) -> str:
@@ -109,12 +135,28 @@ class ModelBundle:
         _check_tensors(tensors, self.manifest)
         return tensors
 
+    def coarse(self) -> ModelBundle | None:
+        """Read the bundle of the coarse stage; None when this one looks at the whole CT.
+
+        Raises
+        ------
+        BundleError
+            When it is missing or damaged.
+        """
+        return None if self.manifest.coarse is None else ModelBundle.read(self.folder / _COARSE)
+
     def card(self) -> str:
         """Give the model card (Markdown)."""
         return read_text(self.folder / _CARD)
 
 
-def publish_bundle(folder: Path | str, manifest: BundleManifest, tensors: Tensors, card: str) -> ModelBundle:
+def publish_bundle(
+    folder: Path | str,
+    manifest: BundleManifest,
+    tensors: Tensors,
+    card: str,
+    coarse: ModelBundle | None = None,
+) -> ModelBundle:
     """Write a new bundle; it appears whole under its name or not at all.
 
     Parameters
@@ -127,6 +169,8 @@ def publish_bundle(folder: Path | str, manifest: BundleManifest, tensors: Tensor
         As `ModelBundle.tensors` gives them.
     card : str
         Model card, Markdown.
+    coarse : ModelBundle, optional
+        The coarse stage that the manifest names; it is copied into the new bundle.
 
     Raises
     ------
@@ -141,13 +185,40 @@ def publish_bundle(folder: Path | str, manifest: BundleManifest, tensors: Tensor
             f"There is a bundle at {folder} already.", "Bundles never change: choose a new name."
         )
     _check_tensors(tensors, manifest)
+    _check_coarse(manifest, coarse)
     content = safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
     manifest = manifest.model_copy(update={"weights_sha256": hashlib.sha256(content).hexdigest()})
     with atomic_folder(folder) as partial:
         (partial / _WEIGHTS).write_bytes(content)
         (partial / _CARD).write_text(card, encoding="utf-8")
         (partial / _MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+        if coarse is not None:
+            (partial / _COARSE).mkdir()
+            for name in (_WEIGHTS, _CARD, _MANIFEST):
+                shutil.copyfile(coarse.folder / name, partial / _COARSE / name)
     return ModelBundle(folder, manifest)
+
+
+def publish_cascade(
+    folder: Path | str, bundle: ModelBundle, coarse: ModelBundle, margin: float = MARGIN
+) -> ModelBundle:
+    """Write a bundle anew under the folder's name, with a coarse stage that finds where it shall look.
+
+    Its validation scores are left out: they were those of the bundle alone.
+
+    Raises
+    ------
+    BundleError
+        When the name is taken or not possible, or `coarse` has a coarse stage itself.
+    """
+    changes = {
+        "name": Path(folder).name,
+        "coarse": CoarseStage.of(coarse, margin).model_dump(),
+        "validation": {},
+    }
+    manifest = BundleManifest.parse(bundle.manifest.model_dump(mode="json") | changes, "the new bundle")
+    card = f"# {manifest.name}\n\n{bundle.name}, looking where {coarse.name} finds organs. {bundle.name}:\n\n"
+    return publish_bundle(folder, manifest, bundle.tensors(), card + bundle.card(), coarse)
 
 
 def is_bundle(folder: Path | str) -> bool:
@@ -238,6 +309,22 @@ def _checked_weights(folder: Path, manifest: BundleManifest) -> bytes:
             "Copy or publish the bundle again; it was not used.",
         )
     return content
+
+
+def _check_coarse(manifest: BundleManifest, coarse: ModelBundle | None) -> None:
+    wanted = manifest.coarse
+    if wanted is None and coarse is None:
+        return
+    if wanted is None or coarse is None or wanted.weights_sha256 != coarse.manifest.weights_sha256:
+        raise BundleError(
+            f"The coarse stage of bundle '{manifest.name}' is not the one its manifest names.",
+            "Copy or publish the bundle again; it was not used.",
+        )
+    if coarse.manifest.coarse is not None:
+        raise BundleError(
+            f"'{coarse.name}' has a coarse stage itself.",
+            "Take a model that looks at whole CTs as coarse stage.",
+        )
 
 
 def _check_tensors(tensors: Tensors, manifest: BundleManifest) -> None:

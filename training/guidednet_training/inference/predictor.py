@@ -11,17 +11,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..core.box import Box
 from ..core.bundle import BundleManifest, ModelBundle
 from ..core.errors import GuidedNetError
 from ..core.labels import LabelScheme, scheme_named
 from ..core.prediction import MAPS, OrganMeasure
 from ..core.volume import Volume
-from ..data.preprocess import Prepared, prepare
+from ..data.preprocess import Prepared, plan_steps, prepare
+from .cascade import CoarseLook
 from .confidence import Reader
+from .postprocess import keep_pieces
 from .restore import Restorer
 from .sliding import Progress, ShouldStop, Windows, predict_maps
 from .weights import unpack
 
+# What maps say where nothing was looked at, outside the region of a coarse stage: no doubt.
+OUTSIDE = {"confidence": 255, "typicality": 255, "entropy": 255, "disagreement": 0}
 SMALLEST_WINDOW = 32  # voxels a side; the deepest stage of the network needs more than 16
 
 
@@ -62,11 +67,16 @@ class PredictionMaps:
 
 @dataclass(frozen=True)
 class Predictor:
-    """The networks and class banks of a bundle on a device; make it with `load`."""
+    """The networks and class banks of a bundle on a device; make it with `load`.
+
+    A bundle with a coarse stage is a cascade: that stage looks at the whole CT first, and the
+    bundle's own networks only at the region that it found.
+    """
 
     manifest: BundleManifest
     reader: Reader
     device: torch.device
+    coarse: CoarseLook | None = None
 
     @classmethod
     def load(
@@ -97,7 +107,9 @@ class Predictor:
             best = bundle.manifest.best
             nets, banks = {best: nets[best]}, {name: bank for name, bank in banks.items() if name == best}
         temperature = float(bundle.manifest.calibration.get("temperature", 1.0))
-        return cls(bundle.manifest, Reader(nets, banks, MAPS, temperature), where)
+        stage, first = bundle.manifest.coarse, bundle.coarse()
+        coarse = None if stage is None or first is None else CoarseLook.of(first, stage.margin)
+        return cls(bundle.manifest, Reader(nets, banks, MAPS, temperature), where, coarse)
 
     @property
     def scheme(self) -> LabelScheme:
@@ -110,6 +122,7 @@ class Predictor:
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,
         maps: tuple[str, ...] = ("confidence",),
+        pieces: float = 0.0,
     ) -> PredictionMaps:
         """Segment a CT.
 
@@ -124,6 +137,9 @@ class Predictor:
         maps : tuple of str
             Which of `core.prediction.MAPS` to give. What the bundle cannot give (disagreement with
             one network, typicality without class banks) is left out with a note.
+        pieces : float
+            Connected pieces of an organ smaller than this share of its largest one are turned to
+            background, of which confidence and typicality then read 0; 0 keeps all, 1 the largest alone.
 
         Raises
         ------
@@ -135,9 +151,10 @@ class Predictor:
         unknown = sorted(set(maps) - set(MAPS))
         if unknown:
             raise GuidedNetError(f"There is no map '{unknown[0]}'.", f"Known maps: {', '.join(MAPS)}.")
-        prepared = prepare(volume, self.manifest.preprocess)
         reader = replace(self.reader, wanted=tuple(maps))
         notes = [_WITHOUT[name] for name in maps if name not in reader.offered]
+        box = self._region(volume, should_stop, notes)
+        prepared = prepare(volume, self.manifest.preprocess, box)
         for device, windows, note in self._attempts():
             try:
                 labels, found = _run(prepared, reader, windows, device, progress, should_stop)
@@ -146,11 +163,35 @@ class Predictor:
                     raise
                 _release(reader)
                 continue
+            if pieces > 0:
+                notes += _drop(labels, found, pieces, volume.geometry.voxel_ml)
             return self._result(volume, labels, found, reader, [*notes, *note], device)
-        raise GuidedNetError(
-            f"There is not enough memory for a CT of {' x '.join(map(str, volume.array.shape))} voxels.",
-            "Close other programs, or crop the CT to the abdomen.",
+        raise _too_large(volume)
+
+    def _region(self, volume: Volume, should_stop: ShouldStop | None, notes: list[str]) -> Box | None:
+        """Give what the coarse stage leaves to look at, and say so in the notes; None is the whole CT."""
+        if self.coarse is None:
+            return None
+        box = self._first_look(self.coarse, volume, should_stop)
+        if box is None:
+            notes.append("The coarse stage found no organ: the whole CT was looked at.")
+            return None
+        share = box.share_of(plan_steps(volume.geometry, self.manifest.preprocess).canonical_shape)
+        notes.append(
+            f"The organs were looked for in the {max(1, round(100 * share))} % of the CT that the coarse "
+            "stage chose; outside, the maps show no doubt because nothing was looked at."
         )
+        return box
+
+    def _first_look(self, coarse: CoarseLook, volume: Volume, should_stop: ShouldStop | None) -> Box | None:
+        for device in dict.fromkeys((self.device, torch.device("cpu"))):
+            try:
+                return coarse.find(volume, device, should_stop)
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                _release(coarse.reader)
+        raise _too_large(volume)
 
     def _attempts(self) -> Iterator[tuple[torch.device, Windows, list[str]]]:
         """Where and with which windows to try, each with what to tell the user if it works."""
@@ -253,12 +294,9 @@ def _run(
     _move(reader, device)
     steps = prepared.steps
     labels = np.zeros(steps.source.shape, np.uint8)
-    maps = {name: np.zeros(steps.source.shape, np.uint8) for name in reader.offered}
+    maps = {name: np.full(steps.source.shape, OUTSIDE[name], np.uint8) for name in reader.offered}
     restorer = Restorer(
-        steps.shape,
-        steps.reorient.apply(labels),
-        {name: steps.reorient.apply(array) for name, array in maps.items()},
-        device,
+        steps.shape, steps.part(labels), {name: steps.part(array) for name, array in maps.items()}, device
     )
     for slab in predict_maps(
         prepared.image, reader, windows, device=device, progress=progress, should_stop=should_stop
@@ -266,6 +304,18 @@ def _run(
         _, found = reader.finish(slab.maps)
         restorer.add(slab.start, slab.maps["probability"], found)
     return labels, maps
+
+
+def _drop(
+    labels: NDArray[np.uint8], maps: dict[str, NDArray[np.uint8]], share: float, voxel_ml: float
+) -> list[str]:
+    """Turn small pieces to background in place, where nobody is sure of that, and say how much it was."""
+    dropped = labels != keep_pieces(labels, share)
+    labels[dropped] = 0
+    for name in {"confidence", "typicality"} & maps.keys():
+        maps[name][dropped] = 0
+    gone_ml = float(np.count_nonzero(dropped)) * voxel_ml
+    return [f"{gone_ml:.1f} ml in small pieces apart from their organs were dropped."] if gone_ml else []
 
 
 def _move(reader: Reader, device: torch.device) -> None:
@@ -278,6 +328,13 @@ def _release(reader: Reader) -> None:
     _move(reader, torch.device("cpu"))
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _too_large(volume: Volume) -> GuidedNetError:
+    return GuidedNetError(
+        f"There is not enough memory for a CT of {' x '.join(map(str, volume.array.shape))} voxels.",
+        "Close other programs, or crop the CT to the abdomen.",
+    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
