@@ -6,11 +6,17 @@ from ..core.errors import SpecError
 from .base import Clock, Losses, Method, MethodContext, Needs, OwnOptimiser, Settings
 from .cps import CPS
 from .guidednet import GuidedNet
+from .magicnet import MagicNet
+from .mean_teacher import MeanTeacher
 from .supervised import Supervised
+from .ua_mt import UncertaintyAwareMeanTeacher
 
 METHODS: dict[str, type[Method]] = {
     "supervised": Supervised,
+    "mean_teacher": MeanTeacher,
+    "ua_mt": UncertaintyAwareMeanTeacher,
     "cps": CPS,
+    "magicnet": MagicNet,
     "guidednet": GuidedNet,
 }
 
