@@ -25,6 +25,7 @@ def test_survives_json() -> None:
         ({"patch": {"sise": [32, 32, 32]}}, r"unknown key 'patch\.sise'.*Did you mean 'size'"),
         ({"patch": {"size": [30, 32, 32]}}, r"patch.*multiple of 16"),
         ({"patch": {"window": [16, 32, 32]}}, r"patch.*at least 32"),
+        ({"net": {"norm": "batch"}}, r"net.*unet3d has no batch norm"),
         ({"preprocess": {"window_hu": [200, 100]}}, r"preprocess.*low end below"),
         ({"optim": {"lr": -1}}, r"optim\.lr"),
         ({"optim": {"lr": float("nan")}}, r"optim\.lr"),

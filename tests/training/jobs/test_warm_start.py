@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from guidednet_training.core.bundle import ModelBundle
 from guidednet_training.core.errors import BundleError
 from guidednet_training.core.labels import AMOS_15, FLARE_13
 from guidednet_training.core.spec import NetSpec
@@ -47,6 +48,19 @@ def test_a_second_network_borrows_the_body_of_a_single_parent_and_keeps_its_own_
     assert not np.array_equal(
         method.net_b.classifier.weight.detach(), method.net_a.classifier.weight.detach()
     )
+
+
+def test_counters_of_a_batch_norm_find_their_place_too(make_bundle, monkeypatch):
+    spec = NetSpec(name="vnet", norm="batch", width=4)
+    context = MethodContext(spec, FLARE_13.n_classes, [1] * FLARE_13.n_classes)
+    taught, method = (build_method("supervised", {}, context) for _ in range(2))
+    for tensor in taught.net_a.state_dict().values():
+        tensor.add_(1)
+    weights = {f"net.a.{key}": value.numpy() for key, value in taught.net_a.state_dict().items()}
+    monkeypatch.setattr(ModelBundle, "tensors", lambda _: weights)
+    assert warm_start(method, make_bundle(), FLARE_13.names) == ()
+    for key, value in method.net_a.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), weights[f"net.a.{key}"], err_msg=key)
 
 
 def test_another_width_is_refused(make_bundle):

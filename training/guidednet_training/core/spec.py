@@ -75,9 +75,12 @@ class PatchSpec(Record):
 class NetSpec(Record):
     """A segmentation network."""
 
-    name: Literal["unet3d", "uxnet", "dkuxnet"] = Field("unet3d", title="Network")
+    name: Literal["unet3d", "vnet", "uxnet", "dkuxnet"] = Field("unet3d", title="Network")
     width: int = Field(16, ge=4, le=64, title="Width", description="channels of the first stage")
     dropout: float = Field(0.3, ge=0.0, lt=1.0, title="Dropout")
+    norm: Literal["instance", "batch"] = Field(
+        "instance", title="Norm", description="batch: of the network vnet only, as originally published"
+    )
     feature_layer: int = Field(4, ge=1, le=4, title="Feature layer", description="decoder stage of the tap")
     tap: Literal["pre_dropout", "post_dropout"] = Field("pre_dropout", title="Feature tap")
     queries: int = Field(
@@ -93,6 +96,12 @@ class NetSpec(Record):
         title="Query stride",
         description="of the network dkuxnet; 2 or 4 save memory, 1 is full resolution",
     )
+
+    @model_validator(mode="after")
+    def _check_norm(self) -> NetSpec:
+        if self.norm == "batch" and self.name != "vnet":
+            raise ValueError(f"the network {self.name} has no batch norm to choose; vnet has")
+        return self
 
 
 class OptimSpec(Record):

@@ -119,17 +119,24 @@ class LabelledLoss(nn.Module):
         Whether rare classes weigh more in the cross-entropy (see `frequency_weights`).
     absent_pull : bool
         As for `dice_ce`.
+    dice_alone : bool
+        Whether the cross-entropy is left out, and with it the balance.
     """
 
     class_weights: Tensor | None
 
-    def __init__(self, histogram: Sequence[int], balance: bool, absent_pull: bool) -> None:
+    def __init__(
+        self, histogram: Sequence[int], balance: bool, absent_pull: bool, dice_alone: bool = False
+    ) -> None:
         super().__init__()
+        self.dice_alone = dice_alone
         self.register_buffer("class_weights", frequency_weights(histogram) if balance else None)
         self.absent_pull = absent_pull
 
     def forward(self, logits: Tensor, label: Tensor, annotated: Tensor) -> Tensor:
         """Give the loss of logits (B_l, K, D, H, W)."""
+        if self.dice_alone:
+            return dice_loss(logits, label, annotated, self.absent_pull)
         return dice_ce(logits, label, annotated, self.class_weights, self.absent_pull)
 
 

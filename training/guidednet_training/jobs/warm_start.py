@@ -65,7 +65,7 @@ def _load(
     if set(state) != set(weights):
         raise _unlike(bundle, sorted(set(state) ^ set(weights))[0])
     for key, present in state.items():
-        given = torch.from_numpy(np.ascontiguousarray(weights[key])).to(present.dtype)
+        given = torch.from_numpy(np.array(weights[key])).to(present.dtype)
         if key.startswith(CLASSIFIER):
             given = _by_name(given, present, old, new)
         if given.shape != present.shape:

@@ -12,8 +12,9 @@ from .base import Output, SegNet
 from .dkuxnet import DKUXNet
 from .unet3d import UNet3D
 from .uxnet import UXNet
+from .vnet import VNet
 
-NETS: dict[str, type[SegNet]] = {"unet3d": UNet3D, "uxnet": UXNet, "dkuxnet": DKUXNet}
+NETS: dict[str, type[SegNet]] = {"unet3d": UNet3D, "vnet": VNet, "uxnet": UXNet, "dkuxnet": DKUXNet}
 
 
 def build_net(
