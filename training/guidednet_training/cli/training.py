@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import ProjectError, SpecError
 
 if TYPE_CHECKING:
+    from ..core.bundle import BundleManifest
     from ..core.project import Project
     from ..core.request import TrainRequest
     from ..core.run import RunFolder
@@ -29,6 +30,10 @@ def register(verbs: Any) -> None:
     train.add_argument("project", type=Path, metavar="PROJECT")
     train.add_argument("--method", help="supervised, cps, guidednet, ... (default guidednet)")
     train.add_argument(
+        "--preset", metavar="NAME",
+        help="all settings at once: quick (minutes), careful (hours) or paper (as the method's paper has it)",
+    )  # fmt: skip
+    train.add_argument(
         "--steps", type=int, metavar="N", help="training steps (default 1000 with --from, else 20000)"
     )
     train.add_argument(
@@ -37,6 +42,10 @@ def register(verbs: Any) -> None:
         metavar="MODEL",
         help="start from this model: starter, current, a name or a folder",
     )
+    train.add_argument(
+        "--coarse", metavar="MODEL",
+        help="learn, and later look, only where this model finds organs in a first look at the whole CT",
+    )  # fmt: skip
     train.add_argument("--name", help="name of the new model (default: the run's name)")
     train.add_argument("--spec", type=Path, metavar="FILE", help="a training specification (JSON)")
     train.add_argument(
@@ -51,6 +60,11 @@ def register(verbs: Any) -> None:
     train.add_argument(
         "--show-spec", action="store_true", help="print the specification as JSON and do nothing"
     )
+    train.add_argument(
+        "--estimate",
+        action="store_true",
+        help="say how long it would take and how much memory; train nothing",
+    )
     train.set_defaults(act=_train)
 
 
@@ -60,6 +74,8 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.show_spec:
         print(_request(arguments).spec.to_json(), end="")
         return 0
+    if arguments.estimate:
+        return _estimate(arguments)
     run = _resumed(arguments) if arguments.resume else _new_run(arguments)
     print(f"Run folder: {run.folder}", flush=True)
     meaning = (
@@ -70,6 +86,19 @@ def _train(arguments: argparse.Namespace) -> int:
     if code == 0:
         _say_next(arguments.project, run)
     return code
+
+
+def _estimate(arguments: argparse.Namespace) -> int:
+    from ..core.estimate import Workload, estimate
+    from ..core.project import Project
+    from ..jobs.pace import measure_pace
+
+    request = _request(arguments)
+    with Project.open(arguments.project, write=False) as project:
+        work = Workload.of(project)
+    found = estimate(measure_pace(request), request.spec, work)
+    print(found.text)
+    return 1 if found.refusal else 0
 
 
 def _say_next(project: Path, run: RunFolder) -> None:
@@ -111,11 +140,13 @@ def _request(arguments: argparse.Namespace) -> TrainRequest:
 
     with Project.open(arguments.project, write=False) as project:
         parent = resolve_bundle(arguments.parent, project) if arguments.parent else None
+        coarse = resolve_bundle(arguments.coarse, project) if arguments.coarse else None
         spec = _spec(arguments, parent)
         return TrainRequest(
             project=str(project.folder.resolve()),
             spec=spec,
             parent=None if parent is None else _reference(parent, project),
+            coarse=None if coarse is None else _reference(coarse, project),
             name=arguments.name,
         )
 
@@ -128,20 +159,30 @@ def _reference(folder: Path, project: Project) -> str:
 def _spec(arguments: argparse.Namespace, parent: Path | None) -> TrainSpec:
     from ..core.bundle import ModelBundle
     from ..core.files import read_text
-    from ..core.recipes import fresh_spec, retrain_spec
     from ..core.spec import TrainSpec
 
+    if arguments.spec is not None and arguments.preset is not None:
+        raise SpecError("Both --spec and --preset were given.", "Each says all settings: give one of them.")
     if arguments.spec is not None:
         spec = TrainSpec.parse(read_text(arguments.spec), origin=str(arguments.spec))
-    elif parent is not None:
-        spec = retrain_spec(ModelBundle.read(parent).manifest, arguments.method or "guidednet")
     else:
-        spec = fresh_spec(arguments.method or "guidednet")
+        manifest = None if parent is None else ModelBundle.read(parent).manifest
+        spec = _first_spec(arguments.preset, arguments.method or "guidednet", manifest)
     changes = [change.partition("=")[::2] for change in arguments.changes]
     for key, value in (("steps", arguments.steps), ("seed", arguments.seed), ("devices", arguments.device),
                        ("method", arguments.method if arguments.spec else None)):  # fmt: skip
         changes += [] if value is None else [(key, json.dumps(value))]
     return changed(spec, changes)
+
+
+def _first_spec(preset: str | None, method: str, parent: BundleManifest | None) -> TrainSpec:
+    from ..core.recipes import fresh_spec, preset_spec, retrain_spec
+
+    if preset is not None:
+        from ..jobs.facts import facts_of
+
+        return preset_spec(preset, facts_of(method), parent)
+    return fresh_spec(method) if parent is None else retrain_spec(parent, method)
 
 
 def changed(spec: TrainSpec, changes: Sequence[tuple[str, str]]) -> TrainSpec:
@@ -159,18 +200,9 @@ def changed(spec: TrainSpec, changes: Sequence[tuple[str, str]]) -> TrainSpec:
     SpecError
         When a key is unknown or a value impossible.
     """
-    from ..core.spec import TrainSpec
+    from ..core.recipes import with_values
 
-    tree: dict[str, Any] = spec.model_dump(mode="json")
-    for key, text in changes:
-        *path, last = key.split(".")
-        branch = tree
-        for part in path:
-            branch = branch.setdefault(part, {})
-            if not isinstance(branch, dict):
-                raise SpecError(f"'{key}' is no key of a training specification: '{part}' has no parts.")
-        branch[last] = _value(text)
-    return TrainSpec.parse(tree, origin="the training specification")
+    return with_values(spec, {key: _value(text) for key, text in changes})
 
 
 def _value(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""Which device a job runs on, and what it is called."""
+"""Which device a job runs on, what it is called, and how it says that its memory is full."""
 
 from __future__ import annotations
 
@@ -32,3 +32,10 @@ def device_name(wanted: str) -> str:
     if choose_device(wanted) == "cuda":
         return f"cuda: {torch.cuda.get_device_name(0)}"
     return f"cpu: {platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an error means that the memory of the computer or the GPU was not enough."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)  # torch's own on a CPU

@@ -61,7 +61,7 @@ def execute(run: RunFolder, listen: Emit | None = None, should_stop: ShouldStop 
         try:
             request = _at_home(run.request(), run)
             emit(Started(kind=request.kind, pid=os.getpid(), device=_device_name(request)))
-            outcome = _dispatch(request, run, emit, lambda: should_stop() or run.should_stop())
+            outcome = _in_memory(request, run, emit, lambda: should_stop() or run.should_stop())
         except GuidedNetError as error:
             with suppress(OSError):  # a full disk must not hide the first error
                 emit(Failed(kind=type(error).__name__, message=error.message, hint=error.hint))
@@ -83,6 +83,21 @@ def _at_home(request: AnyRequest, run: RunFolder) -> AnyRequest:
     if home is None or request.project is None:
         return request
     return request.model_copy(update={"project": str(home)})
+
+
+def _in_memory(request: AnyRequest, run: RunFolder, emit: Emit, should_stop: ShouldStop) -> Outcome:
+    """Do the work; a full memory is no bug but something that a person can act upon."""
+    from .device import is_out_of_memory
+
+    try:
+        return _dispatch(request, run, emit, should_stop)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise GuidedNetError(
+            "The memory of this computer, or of its GPU, is full.",
+            "Close other programs, or take smaller or fewer patches, smaller windows or a narrower network.",
+        ) from error
 
 
 def _dispatch(request: AnyRequest, run: RunFolder, emit: Emit, should_stop: ShouldStop) -> Outcome:

@@ -1,0 +1,215 @@
+"""Measures what a training costs on this computer: a few of its own steps, on patches as small as will do."""
+
+from __future__ import annotations
+
+import gc
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from ..core.bundle import ModelBundle, resolve_bundle
+from ..core.errors import GuidedNetError
+from ..core.estimate import Measured, Pace
+from ..core.events import AnyEvent, Step
+from ..core.labels import LabelScheme
+from ..core.machine import free_memory, peak_memory
+from ..core.project import Project
+from ..core.request import TrainRequest
+from ..core.spec import TrainSpec
+from ..data.store import PreparedCase
+from ..data.streams import TwoStreams
+from ..engine.allocator import keep_freed_memory
+from ..engine.checkpoint import CheckpointFolder
+from ..engine.loop import fit
+from ..inference.sliding import Windows, segment
+from ..methods import Method, MethodContext, build_method
+from .device import choose_device, device_name, is_out_of_memory
+from .warm_start import warm_start
+
+Index3 = tuple[int, int, int]
+STEPS = 3  # the first one warms up and is not counted
+DIRECT_VOXELS = 300_000  # a step of so many is measured as it is: seconds on a slow computer
+SHARES = (0.25, 0.375, 0.5, 0.75)  # of a larger patch's sides; the cost is extrapolated from two of them
+LEAST = 32  # voxels a side
+TOO_LITTLE_MEMORY = "Not enough memory. Take smaller or fewer patches, a narrower network, or another preset."
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """The training whose pace is taken."""
+
+    spec: TrainSpec
+    scheme: LabelScheme
+    parent: ModelBundle | None
+    device: str
+
+    def method(self, size: Index3) -> Method:
+        """Build the method for patches of this size, from the parent's weights where there is a parent."""
+        spec, n = self.spec, self.scheme.n_classes
+        context = MethodContext(
+            net=spec.net,
+            n_classes=n,
+            label_histogram=[1000] * n,
+            labelled_patches=spec.patch.labelled,
+            seed=spec.seed,
+            patch=size,
+        )
+        method = build_method(spec.method, spec.settings, context)
+        if self.parent is not None:
+            warm_start(method, self.parent, self.scheme.names)
+        return method
+
+    def shortened(self, size: Index3) -> TrainSpec:
+        """Give the specification of a few steps on patches of another size."""
+        patch = self.spec.patch.model_copy(update={"size": size})
+        few = {"patch": patch, "steps": STEPS, "validate_every": STEPS, "validate_from": 1.0}
+        return self.spec.model_copy(update=few | {"gradients_every": 0})
+
+
+def measure_pace(request: TrainRequest) -> Pace:
+    """Take the pace of a training that could be started; nothing of the project is read but its organs.
+
+    Parameters
+    ----------
+    request : TrainRequest
+        The training.
+
+    Returns
+    -------
+    Pace
+        With a refusal where settings, network and parent do not go together or the memory ran out.
+
+    Notes
+    -----
+    The images are made up: what a step costs does not depend on what they show. On a CPU large
+    patches are not tried out; their cost is extended from two smaller sizes.
+    """
+    free = None
+    try:
+        free = _free_bytes(choose_device(request.spec.devices))
+        return _measure(_subject(request), free)
+    except GuidedNetError as error:
+        return Pace(device=request.spec.devices, free_bytes=free, refusal=str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return Pace(device=request.spec.devices, free_bytes=free, refusal=TOO_LITTLE_MEMORY)
+
+
+def answer() -> None:
+    """Read a TrainRequest from the standard input and print its pace as the last line."""
+    keep_freed_memory()  # as in a training
+    request = TrainRequest.parse(sys.stdin.read(), origin="the request")
+    print(measure_pace(request).model_dump_json())
+
+
+def _subject(request: TrainRequest) -> _Subject:
+    project = Project.open(request.project)
+    parent = None if request.parent is None else ModelBundle.read(resolve_bundle(request.parent, project))
+    return _Subject(request.spec, project.scheme, parent, choose_device(request.spec.devices))
+
+
+def _measure(subject: _Subject, free: int | None) -> Pace:
+    spec = subject.spec
+    networks = subject.method(spec.patch.size).networks()  # refuses what does not go together, at once
+    multiple = max(net.multiple for net in networks.values())
+    idle = _held_bytes(subject.device)
+    patches = spec.patch.labelled + spec.patch.unlabelled
+    return Pace(
+        device=device_name(spec.devices),
+        networks=len(networks),
+        steps=_steps(subject, _sizes(spec.patch.size, patches, multiple, subject.device)),
+        windows=_windows(subject, _sizes(spec.patch.window, 1, multiple, subject.device)),
+        idle_bytes=idle,
+        free_bytes=free,
+    )
+
+
+def _sizes(size: Index3, count: int, multiple: int, device: str) -> tuple[Index3, ...]:
+    """Give the sizes to be measured: the real one where it is quickly done, else two smaller ones."""
+    if device == "cuda" or count * math.prod(size) <= DIRECT_VOXELS:
+        return (size,)
+    smaller = dict.fromkeys(_shrunk(size, share, multiple) for share in SHARES)
+    return (*smaller, size)[:2]
+
+
+def _shrunk(size: Index3, share: float, multiple: int) -> Index3:
+    sides = (max(LEAST, round(n * share) // multiple * multiple) for n in size)
+    z, y, x = (min(n, side) for n, side in zip(size, sides, strict=True))
+    return z, y, x
+
+
+def _steps(subject: _Subject, sizes: Sequence[Index3]) -> tuple[Measured, ...]:
+    """Measure steps at several sizes; where a method needs the real size, at that one alone."""
+    try:
+        return tuple(_step(subject, size) for size in sizes)
+    except (GuidedNetError, ValueError, RuntimeError) as error:
+        if is_out_of_memory(error) or tuple(sizes) == (subject.spec.patch.size,):
+            raise
+    return (_step(subject, subject.spec.patch.size),)
+
+
+def _step(subject: _Subject, size: Index3) -> Measured:
+    """Run a few steps of the very training loop and time the quickest one after the first."""
+    spec, method = subject.shortened(size), subject.method(size)
+    case = _made_up(size, subject.scheme.n_classes)
+    plain = PreparedCase(case.id, case.image, None, case.annotated)
+    unlabelled = [plain] if method.needs.unlabelled and spec.patch.unlabelled else []
+    streams = TwoStreams([case], unlabelled, spec.patch, spec.seed, method.needs.overlap)
+    times: list[float] = []
+
+    def note(event: AnyEvent) -> None:
+        if isinstance(event, Step):
+            times.append(time.perf_counter())
+
+    with TemporaryDirectory(prefix="guidednet-pace-") as folder:
+        checkpoints = CheckpointFolder(Path(folder))
+        fit(method, spec, streams.batch, lambda net: {}, checkpoints, note, lambda: False)
+    seconds = min(b - a for a, b in pairwise(times))
+    del method, streams
+    gc.collect()
+    return Measured(voxels=math.prod(size), seconds=seconds, peak_bytes=_peak_bytes(subject.device))
+
+
+def _windows(subject: _Subject, sizes: Sequence[Index3]) -> tuple[Measured, ...]:
+    method = subject.method(subject.spec.patch.size)
+    net = method.predictor().to(subject.device).eval()
+    found = []
+    for size in sizes:
+        image, windows = np.zeros(size, np.float32), Windows(size)
+        seconds = []
+        for _ in range(2):
+            start = time.perf_counter()
+            segment(image, net, windows, device=subject.device)
+            seconds.append(time.perf_counter() - start)
+        found.append(Measured(voxels=math.prod(size), seconds=min(seconds)))
+    return tuple(found)
+
+
+def _made_up(size: Index3, n_classes: int) -> PreparedCase:
+    """Make a case a little larger than a patch in which all classes lie in layers."""
+    shape = tuple(side + 16 for side in size)
+    image = np.random.default_rng(0).random(shape, dtype=np.float32).astype(np.float16)
+    layers = np.arange(shape[0]) * n_classes // shape[0]
+    label = np.broadcast_to(layers[:, None, None], shape).astype(np.uint8)
+    return PreparedCase("made-up", image, label, np.ones(n_classes, bool))
+
+
+def _free_bytes(device: str) -> int | None:
+    return int(torch.cuda.mem_get_info()[0]) if device == "cuda" else free_memory()
+
+
+def _held_bytes(device: str) -> int | None:
+    return 0 if device == "cuda" else peak_memory()
+
+
+def _peak_bytes(device: str) -> int | None:
+    return int(torch.cuda.max_memory_reserved()) if device == "cuda" else peak_memory()
