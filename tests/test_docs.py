@@ -30,17 +30,30 @@ def test_every_record_on_disk_has_its_table():
     from guidednet_training.core import (
         bundle,
         case,
+        experiment,
         label_pair,
         prediction,
         project_file,
         request,
         scores,
         spec,
+        trial_results,
     )
     from guidednet_training.core.record import Record
 
     page = (ROOT / "docs" / "file-formats.md").read_text(encoding="utf-8")
-    for module in (bundle, case, label_pair, prediction, project_file, request, scores, spec):
+    for module in (
+        bundle,
+        case,
+        experiment,
+        label_pair,
+        prediction,
+        project_file,
+        request,
+        scores,
+        spec,
+        trial_results,
+    ):
         for name, value in vars(module).items():
             if isinstance(value, type) and issubclass(value, Record) and value.__module__ == module.__name__:
                 assert f":{name} -->" in page, f"{module.__name__}.{name} is not described"

@@ -84,7 +84,12 @@ def expected_names(source):
         for path in (source / place).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
     }
-    return {name for name in kept if name.endswith((".py", "py.typed", "napari.yaml")) or "/starter/" in name}
+    shipped = ("/starter/", "/published/")
+    return {
+        name
+        for name in kept
+        if name.endswith((".py", "py.typed", "napari.yaml")) or any(folder in name for folder in shipped)
+    }
 
 
 @pytest.mark.parametrize("built", ["wheel_of_checkout", "wheel_of_sdist"])

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..core.errors import GuidedNetError
-from . import desktop, evaluating, models, predicting, projects, runs, training
+from . import desktop, evaluating, experiment, models, predicting, projects, runs, training
 
 EPILOG = """\
 a first day:
@@ -64,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"guidednet {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for family in (desktop, projects, predicting, training, evaluating, models, runs):
+    for family in (desktop, projects, predicting, training, evaluating, experiment, models, runs):
         family.register(verbs)
     return parser
 

@@ -213,6 +213,7 @@ _ORGANS = {
         Organ("duodenum", "Duodenum", (150, 165, 60)),
         Organ("bladder", "Bladder", (90, 200, 250)),
         Organ("prostate_uterus", "Prostate or uterus", (175, 175, 205)),
+        Organ("left_atrium", "Left atrium", (213, 94, 0)),
     )
 }
 
@@ -249,4 +250,5 @@ AMOS_15 = _scheme(
     "spleen right_kidney left_kidney gallbladder esophagus liver stomach aorta inferior_vena_cava pancreas "
     "right_adrenal_gland left_adrenal_gland duodenum bladder prostate_uterus",
 )
-SCHEMES = {scheme.name: scheme for scheme in (FLARE_13, AMOS_15)}
+LA_1 = _scheme("LA_1", "left_atrium")  # of the heart, on MR: for comparison with other methods
+SCHEMES = {scheme.name: scheme for scheme in (FLARE_13, AMOS_15, LA_1)}

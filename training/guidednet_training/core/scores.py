@@ -18,8 +18,10 @@ class OrganFigures(Record):
     """Scores of one organ in one case; none = the organ is absent, or was not found."""
 
     dice: float | None = None
+    jaccard: float | None = None
     nsd: float | None = None
     hd95_mm: float | None = None
+    assd_mm: float | None = None  # average symmetric surface distance
     false_positive_ml: float = 0.0  # predicted though a person vouches that it is absent
 
 

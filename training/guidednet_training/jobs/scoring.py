@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,11 @@ from .running import Emit, ShouldStop
 from .stages import staged
 
 CaseScores = dict[str, dict[str, OrganFigures]]  # case -> organ
+Measure = Callable[[str], AbstractContextManager[object]]  # entered while the case of this id is segmented
+
+
+def _unmeasured(case_id: str) -> AbstractContextManager[object]:
+    return nullcontext()
 
 
 def score_model(
@@ -27,6 +33,7 @@ def score_model(
     device: str,
     emit: Emit,
     should_stop: ShouldStop,
+    measure: Measure = _unmeasured,
 ) -> CaseScores:
     """Segment cases with a bundle and score the organs that both it knows and a person confirmed.
 
@@ -36,6 +43,8 @@ def score_model(
         Of the bundle.
     cases : sequence of str
         Ids of labelled cases, not of the train split.
+    measure : callable
+        Entered around the prediction of each case, to see what that alone costs.
 
     Raises
     ------
@@ -51,7 +60,8 @@ def score_model(
             raise Stopped
         title = f"Scoring {name} on {case_id} ({index + 1} of {len(cases)})"
         image = project.image(case_id)
-        found = predictor.predict(image, staged(emit, title), should_stop, maps=())
+        with measure(case_id):
+            found = predictor.predict(image, staged(emit, title), should_stop, maps=())
         labels = predictor.scheme.remap(found.labels.array, project.scheme, allow_loss=True)
         truth, annotated = project.target(case_id)
         organs = [organ for organ in annotated if organ in predictor.manifest.organs]
@@ -109,5 +119,10 @@ def _mean(scores: CaseScores, organ: str, figure: Literal["dice", "nsd"]) -> flo
 
 def _figures(score: OrganScore) -> OrganFigures:
     return OrganFigures(
-        dice=score.dice, nsd=score.nsd, hd95_mm=score.hd95_mm, false_positive_ml=score.false_positive_ml
+        dice=score.dice,
+        jaccard=score.jaccard,
+        nsd=score.nsd,
+        hd95_mm=score.hd95_mm,
+        assd_mm=score.assd_mm,
+        false_positive_ml=score.false_positive_ml,
     )
