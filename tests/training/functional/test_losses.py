@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 from guidednet_training.functional.losses import (
     _dice,
     dice_ce,
+    dice_loss,
     frequency_weights,
     merge_unannotated,
     merge_unannotated_logits,
@@ -110,6 +111,20 @@ def test_an_absent_class_is_pulled_down_only_when_asked() -> None:
         (direct,) = torch.autograd.grad(_dice(prob, label, valid, flags, pull), prob)
         assert bool((direct[:, 2] > 0).all()) is expected
         assert torch.isfinite(grad).all()
+
+
+def test_the_dice_part_alone_is_that_of_the_whole() -> None:
+    torch.manual_seed(0)
+    logits, label = torch.randn(2, 3, 4, 4, 4), torch.randint(0, 3, (2, 4, 4, 4))
+    label[:, 0] = 255
+    for flags, pull in ((annotated("111", "111"), False), (annotated("111", "111"), True)):
+        wanted = 2 * dice_ce(logits, label, flags, absent_pull=pull) - cross_entropy(
+            logits, label, ignore_index=255
+        )
+        torch.testing.assert_close(dice_loss(logits, label, flags, pull), wanted)
+    hidden = logits.clone().requires_grad_()
+    dice_loss(hidden, torch.zeros_like(label), annotated("110", "110")).backward()
+    assert float(hidden.grad[:, 2].max()) <= 0  # background teaches nothing against an organ not annotated
 
 
 def test_rare_classes_weigh_more() -> None:

@@ -34,7 +34,8 @@ def _quiet_torch() -> Iterator[None]:
 
 def make(name: str, seed: int = 0) -> Method:
     net = NetSpec(width=4)
-    context = MethodContext(net, N_CLASSES, label_histogram=[50_000, 6_000, 700, 80], seed=seed)
+    patch = (SIDE, SIDE, SIDE)
+    context = MethodContext(net, N_CLASSES, [50_000, 6_000, 700, 80], seed=seed, patch=patch)
     return build_method(name, {}, context)
 
 

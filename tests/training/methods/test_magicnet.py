@@ -54,6 +54,18 @@ def test_every_term_and_every_weight_takes_part():
             assert float(parameter.grad.abs().max()) > 0, key
 
 
+def test_half_precision_keeps_the_gradients():
+    """Weights that were cast without gradient first would stay without it."""
+    method = make(blend_from=0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        terms = terms_of(method, make_batch())
+    for name in ("supervised", "exchanged", "cubes", "pseudo"):
+        grads = torch.autograd.grad(terms[name], method.net_a.late_parameters(), retain_graph=True)
+        weights = [g for g in grads if g.ndim > 1]
+        assert terms[name].dtype == torch.float32
+        assert all(0 < float(g.abs().max()) < float("inf") for g in weights), name
+
+
 def test_places_that_are_not_known_cost_the_log_of_their_number():
     assert float(location_loss(torch.zeros(64, 32), torch.arange(32).repeat(2))) == pytest.approx(log(32))
     sure = 100 * torch.eye(32)

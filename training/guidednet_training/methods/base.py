@@ -135,7 +135,7 @@ class TeacherSettings(LabelledLossSettings):
         "published", title="Ramp", description="up to 0.57 at the end, as published; up to 1; or none"
     )
     momentum: float = Field(
-        0.99, ge=0, lt=1, title="Teacher's momentum", description="nearer to 1: the teacher changes more slowly"
+        0.99, ge=0, lt=1, title="Teacher's momentum", description="nearer to 1: the teacher changes less"
     )
     noise: float = Field(
         0.1, ge=0, le=1, title="Teacher's noise", description="added to its images, which span 0 to 1"

@@ -24,7 +24,7 @@ class MeanTeacher(Method):
     """
 
     name = "mean_teacher"
-    when_to_use = "When a simple, fast first use of unlabelled cases is wanted; it rarely does harm."
+    when_to_use = "When a simple, fast first use of unlabelled cases is wanted."
     Settings = TeacherSettings
     settings: TeacherSettings
 

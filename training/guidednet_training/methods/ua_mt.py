@@ -47,7 +47,7 @@ class UncertaintyAwareMeanTeacher(Method):
     """
 
     name = "ua_mt"
-    when_to_use = "When the mean teacher drifts: only what its teacher is sure of is followed; slower."
+    when_to_use = "Like the mean teacher, but it follows its teacher only where that one is sure; slower."
     Settings = UncertaintySettings
     settings: UncertaintySettings
     original: ClassVar[Mapping[str, Any]] = {
