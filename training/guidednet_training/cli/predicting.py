@@ -48,6 +48,9 @@ def register(verbs: Any) -> None:
         help=f"which maps to write: {', '.join(MAPS)} (default: confidence; none: --maps alone)",
     )  # fmt: skip
     predict.add_argument("--fast", action="store_true", help="use the better of a model's two networks only")
+    predict.add_argument(
+        "--largest-only", action="store_true", help="keep only the largest connected piece of each organ"
+    )
     predict.set_defaults(act=_predict)
 
 
@@ -63,6 +66,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         maps=tuple(arguments.maps),
         networks="best" if arguments.fast else "all",
+        largest_only=arguments.largest_only,
     )
     failures = _carry_out(request)
     for given, error in failures:

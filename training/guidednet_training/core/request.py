@@ -23,6 +23,7 @@ class PredictRequest(Record):
     device: str = "auto"
     maps: tuple[str, ...] = ("confidence", "typicality", "entropy", "disagreement")
     networks: Literal["all", "best"] = "all"
+    largest_only: bool = False  # of every organ, only the largest connected piece is kept
 
 
 class TrainRequest(Record):
@@ -32,6 +33,7 @@ class TrainRequest(Record):
     project: str
     spec: TrainSpec
     parent: str | None = None  # bundle to warm-start from
+    coarse: str | None = None  # bundle that finds the region to learn and look in; none: that of the parent
     name: str | None = None  # of the new bundle
 
 

@@ -11,7 +11,9 @@ TERMS = "For research use. Not a medical device; not for clinical use."
 def model_card(manifest: BundleManifest) -> str:
     """Write the model card of a bundle as Markdown, from its manifest alone."""
     low, high = manifest.preprocess.window_hu
-    spacing = " x ".join(f"{size:g}" for size in manifest.preprocess.spacing_mm)
+    grid = manifest.preprocess.grid
+    sizes = " x ".join(f"{size:g}" for size in grid or manifest.preprocess.spacing_mm)
+    sight = f"in {sizes} voxels" if grid else f"at {sizes} mm"
     parts = [
         f"# {manifest.name}",
         manifest.terms or TERMS,
@@ -20,14 +22,24 @@ def model_card(manifest: BundleManifest) -> str:
         f"Parent: {manifest.parent or 'none, trained from scratch'}.",
         f"Organs ({manifest.scheme}): {', '.join(name.replace('_', ' ') for name in manifest.organs)}.",
         f"Learnt from {manifest.labelled} labelled and {manifest.unlabelled} unlabelled cases.",
-        f"It sees a CT clipped to [{low:g}, {high:g}] HU at {spacing} mm (z, y, x). What differs only "
-        "outside this window (lung, bone, metal) is invisible to it.",
+        f"It sees a CT clipped to [{low:g}, {high:g}] HU {sight} (z, y, x). What differs only outside "
+        "this window (lung, bone, metal) is invisible to it.",
+        _cascade(manifest),
         _validation(manifest),
         _calibration(manifest),
         f"Made {manifest.created} with guidednet {manifest.code_version}. "
         f"Licence: {manifest.licence or 'none given'}.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _cascade(manifest: BundleManifest) -> str:
+    if manifest.coarse is None:
+        return ""
+    return (
+        f"A first look by {manifest.coarse.name} at the whole CT finds the region of the organs; only there "
+        "are they looked for."
+    )
 
 
 def _validation(manifest: BundleManifest) -> str:

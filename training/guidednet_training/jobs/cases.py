@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.box import Box
 from ..core.bundle import BundleManifest
 from ..core.errors import GeometryError, ProjectError
 from ..core.events import Stage
@@ -78,8 +79,12 @@ def prepare_cases(
     spec: PreprocessSpec,
     emit: Emit,
     should_stop: Callable[[], bool],
+    boxes: Mapping[str, Box] | None = None,
 ) -> TrainingCases | None:
-    """Prepare all cases of a choice, from the project's cache where they are there; None when stopped."""
+    """Prepare all cases of a choice, from the project's cache where they are there; None when stopped.
+
+    Of a case that has a box (on its canonical grid), only that is prepared.
+    """
     store = PreparedStore(project.cache_folder, spec, project.scheme)
     total = len(choice.labelled) + len(choice.unlabelled) + len(choice.val)
     prepared: dict[str, list[PreparedCase]] = {"labelled": [], "unlabelled": [], "val": []}
@@ -89,7 +94,8 @@ def prepare_cases(
             if should_stop():
                 return None
             emit(Stage(title=f"Preparing {case_id}", done=done, total=total))
-            prepared[kind].append(_prepare(project, store, case_id, labelled=kind != "unlabelled"))
+            box = (boxes or {}).get(case_id)
+            prepared[kind].append(_prepare(project, store, case_id, kind != "unlabelled", box))
             done += 1
     return TrainingCases(*(tuple(cases) for cases in prepared.values()))
 
@@ -111,21 +117,23 @@ def rehearsed(cases: Sequence[PreparedCase], known_before: Collection[str]) -> t
     return (*old * math.ceil(len(new) / len(old)), *new)
 
 
-def _prepare(project: Project, store: PreparedStore, case_id: str, labelled: bool) -> PreparedCase:
+def _prepare(
+    project: Project, store: PreparedStore, case_id: str, labelled: bool, box: Box | None
+) -> PreparedCase:
     case = project.case(case_id)
 
     def read() -> Volume:
         return project.image(case_id)
 
     if not labelled:
-        return store.get(case.id, case.digest, read)
+        return store.get(case.id, case.digest, read, box=box)
     labels, annotated = project.target(case_id)
     if labels.shape != tuple(case.shape):
         raise GeometryError(
             f"The labels of {case_id} have the shape {labels.shape}, its image {tuple(case.shape)}.",
             "Import the labels that belong to this image.",
         )
-    return store.get(case.id, case.digest, read, labels, annotated)
+    return store.get(case.id, case.digest, read, labels, annotated, box)
 
 
 def labelled_before(parent: BundleManifest) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from ..inference.weights import Tensors, pack
 from ..methods import Method
 from .cards import TERMS, model_card
 from .cases import TrainingCases
+from .regions import CoarseModel
 from .running import Emit, ShouldStop
 from .scoring import CaseScores, judged, score_model, validation_of, warn_of_leaks
 from .stages import staged
@@ -43,6 +44,7 @@ class Trained:
     method: Method
     cases: TrainingCases
     result: FitResult
+    coarse: CoarseModel | None = None  # finds where the networks look
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -79,13 +81,14 @@ def finish(trained: Trained, emit: Emit, should_stop: ShouldStop) -> None:
 def _publish(trained: Trained, folder: Path, emit: Emit, should_stop: ShouldStop) -> CaseScores:
     """Measure the networks as they will be used (through a candidate bundle), then publish them."""
     tensors, calibration = _measured(trained, emit, should_stop)
-    manifest = _manifest(trained, calibration)
+    manifest = manifest_of(trained, calibration)
+    coarse = None if trained.coarse is None else trained.coarse.bundle
     candidate = trained.run.folder / "candidate"
     shutil.rmtree(candidate, ignore_errors=True)
-    publish_bundle(candidate, manifest, tensors, model_card(manifest))
+    publish_bundle(candidate, manifest, tensors, model_card(manifest), coarse)
     scores = _score(trained, candidate, emit, should_stop)
     manifest = manifest.model_copy(update={"validation": validation_of(scores)})
-    publish_bundle(folder, manifest, tensors, model_card(manifest))
+    publish_bundle(folder, manifest, tensors, model_card(manifest), coarse)
     shutil.rmtree(candidate, ignore_errors=True)
     return scores
 
@@ -107,7 +110,8 @@ def _mixture(trained: Trained) -> MixtureOptions:
     return MixtureOptions.from_settings(trained.settings)
 
 
-def _manifest(trained: Trained, calibration: dict[str, Any]) -> BundleManifest:
+def manifest_of(trained: Trained, calibration: dict[str, Any]) -> BundleManifest:
+    """Give what is known of a trained model, but for its scores."""
     project, spec, cases = trained.project, trained.spec, trained.cases
     networks = tuple(trained.method.networks())
     best = trained.result.best
@@ -121,6 +125,7 @@ def _manifest(trained: Trained, calibration: dict[str, Any]) -> BundleManifest:
         organs=project.scheme.names,
         preprocess=spec.preprocess,
         patch=spec.patch,
+        coarse=None if trained.coarse is None else trained.coarse.stage,
         networks=networks,
         best=max(networks, key=lambda name: best.get(name, 0.0)),
         settings=trained.settings,

@@ -93,7 +93,7 @@ def predict_all(
         if should_stop():
             return None
         try:
-            record = _segment(job, predictor, request.maps, emit, should_stop)
+            record = _segment(job, predictor, request, emit, should_stop)
         except Stopped:
             return None
         except GuidedNetError as error:
@@ -129,13 +129,14 @@ def _free_name(wanted: str, taken: set[str]) -> str:
 
 
 def _segment(
-    job: _Job, predictor: Predictor, maps: tuple[str, ...], emit: Emit, should_stop: ShouldStop
+    job: _Job, predictor: Predictor, request: PredictRequest, emit: Emit, should_stop: ShouldStop
 ) -> PredictionRecord:
     started_s = time.monotonic()
     emit(Stage(title=f"Reading {job.case}"))
     volume = job.read()
     progress = staged(emit, f"Segmenting {job.case}")
-    found = predictor.predict(volume, progress, should_stop, maps)
+    pieces = 1.0 if request.largest_only else 0.0
+    found = predictor.predict(volume, progress, should_stop, request.maps, pieces)
     for note in found.notes:
         emit(Note(text=f"{job.case}: {note}"))
     emit(Stage(title=f"Writing {job.case}"))

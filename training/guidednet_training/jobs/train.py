@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
-
-from ..core.bundle import ModelBundle, resolve_bundle
+from ..core.bundle import MARGIN, ModelBundle, resolve_bundle
 from ..core.errors import BundleError, SpecError
 from ..core.events import Note, Stage
 from ..core.project import Project
 from ..core.request import TrainRequest
 from ..core.run import RunFolder
-from ..core.spec import TrainSpec
-from ..data.streams import TwoStreams
-from ..engine.checkpoint import CheckpointFolder
-from ..engine.loop import FitResult, fit
-from ..engine.validate import validator
+from ..engine.checkpoint import LAST
 from ..inference.sliding import Stopped
-from ..methods import METHODS, Method, MethodContext, build_method
-from .cases import TrainingCases, choose_cases, labelled_before, prepare_cases, rehearsed
+from ..methods import METHODS
+from .cases import CaseChoice, TrainingCases, choose_cases, prepare_cases
+from .device import choose_device
 from .finish import Trained, finish
+from .fitting import Training, build, learn
+from .regions import CoarseModel, find_regions
 from .running import Emit, Outcome, ShouldStop
-from .warm_start import warm_start
-
-
-@dataclass(frozen=True)
-class _Training:
-    """What one training is about; made anew when a run is resumed."""
-
-    project: Project
-    request: TrainRequest
-    run: RunFolder
-    name: str
-    parent: ModelBundle | None
-
-    @property
-    def spec(self) -> TrainSpec:
-        return self.request.spec
+from .self_training import self_train
 
 
 def train(request: TrainRequest, run: RunFolder, emit: Emit, should_stop: ShouldStop) -> Outcome:
@@ -53,20 +34,14 @@ def train(request: TrainRequest, run: RunFolder, emit: Emit, should_stop: Should
         When the project has nothing to learn from, or request, parent or a case cannot be used.
     """
     project = Project.open(request.project)
-    training = _Training(project, request, run, bundle_name(request, run), _parent(request, project))
-    cases = _cases(training, emit, should_stop)
-    if cases is None:
-        return Outcome(stopped=True)
-    method = _method(training, cases, emit)
-    result = _fit(training, cases, method, emit, should_stop)
-    if result.stopped:
-        emit(Note(text=f"Stopped after step {result.done} of {request.spec.steps}; the run can be resumed."))
-        return Outcome(stopped=True)
-    trained = Trained(project, request.spec, run, training.name, training.parent, method, cases, result)
+    parent = _parent(request, project)
+    name, coarse = bundle_name(request, run), _coarse(request, project, parent)
+    training = Training(project, request, run, name, parent, coarse)
     try:
-        finish(trained, emit, should_stop)
-    except Stopped:
-        emit(Note(text="Stopped while measuring the new model; a resumed run goes on from there."))
+        finish(_trained(training, emit, should_stop), emit, should_stop)
+    except Stopped as stopped:
+        why = "Stopped while cases were read or models measured; a resumed run goes on from there."
+        emit(Note(text=str(stopped) or why))
         return Outcome(stopped=True)
     return Outcome(bundle=training.name)
 
@@ -88,66 +63,73 @@ def _parent(request: TrainRequest, project: Project) -> ModelBundle | None:
     return parent
 
 
-def _cases(training: _Training, emit: Emit, should_stop: ShouldStop) -> TrainingCases | None:
-    spec, project = training.spec, training.project
+def _coarse(request: TrainRequest, project: Project, parent: ModelBundle | None) -> CoarseModel | None:
+    """The coarse stage that was asked for, else that of the parent: its weights know such regions only."""
+    if request.coarse is not None:
+        return CoarseModel(ModelBundle.read(resolve_bundle(request.coarse, project)), MARGIN)
+    first = None if parent is None else parent.coarse()
+    if parent is None or parent.manifest.coarse is None or first is None:
+        return None
+    return CoarseModel(first, parent.manifest.coarse.margin)
+
+
+def _trained(training: Training, emit: Emit, should_stop: ShouldStop) -> Trained:
+    spec = training.spec
     if spec.method not in METHODS:
         raise SpecError(f"Unknown method '{spec.method}'.", f"Known methods: {', '.join(METHODS)}.")
     _check_free(training)
-    wanted = METHODS[spec.method].needs.unlabelled and spec.patch.unlabelled > 0
-    choice = choose_cases(project, training.run.folder, wanted)
+    needs = METHODS[spec.method].needs
+    wanted = needs.pseudo_labels or (needs.unlabelled and spec.patch.unlabelled > 0)
+    choice = choose_cases(training.project, training.run.folder, wanted)
     if wanted and not choice.unlabelled:
         emit(Note(text="There is no unlabelled case: only what is labelled teaches."))
     if not choice.val:
         emit(
             Note(text="There is no labelled validation case: the last weights are kept, nothing is compared.")
         )
-    return prepare_cases(project, choice, spec.preprocess, emit, should_stop)
+    if needs.pseudo_labels:
+        return self_train(training, choice, emit, should_stop)
+    return _train_once(training, choice, emit, should_stop)
 
 
-def _check_free(training: _Training) -> None:
+def _check_free(training: Training) -> None:
     """A name that another run has taken is refused before hours of training, not after."""
     folder = training.project.bundle_folder(training.name)
-    if folder.exists() and not CheckpointFolder(training.run.checkpoint_folder).last.exists():
+    if folder.exists() and not any(training.run.checkpoint_folder.rglob(LAST)):
         raise BundleError(
             f"The project has a bundle '{training.name}' already.",
             "Bundles never change: choose another name.",
         )
 
 
-def _method(training: _Training, cases: TrainingCases, emit: Emit) -> Method:
-    spec, scheme = training.spec, training.project.scheme
-    histogram = np.sum([case.histogram() for case in cases.labelled], axis=0)
-    context = MethodContext(
-        net=spec.net,
-        n_classes=scheme.n_classes,
-        label_histogram=[int(count) for count in histogram],
-        labelled_patches=spec.patch.labelled,
-        seed=spec.seed,
-        patch=spec.patch.size,
-    )
-    method = build_method(spec.method, spec.settings, context)
-    if training.parent is not None:
-        fresh = warm_start(method, training.parent, scheme.names)
-        emit(Note(text=f"Started from {training.parent.name}."))
-        if fresh:
-            emit(Note(text=f"{training.parent.name} does not know {', '.join(fresh)}: learnt from nothing."))
-    return method
-
-
-def _fit(
-    training: _Training, cases: TrainingCases, method: Method, emit: Emit, should_stop: Callable[[], bool]
-) -> FitResult:
+def _train_once(training: Training, choice: CaseChoice, emit: Emit, should_stop: ShouldStop) -> Trained:
     spec = training.spec
-    before = labelled_before(training.parent.manifest) if training.parent is not None else ()
-    streams = TwoStreams(
-        rehearsed(cases.labelled, before), cases.unlabelled, spec.patch, spec.seed, method.needs.overlap
-    )
+    cases = _cases(training, choice, emit, should_stop)
+    method = build(training, spec, cases.labelled, training.parent, emit)
     emit(Note(text=_learns_from(cases)))
     emit(Stage(title="Training", done=0, total=spec.steps))
-    # A validation is not broken off: what a resumed run knows must not depend on when it was stopped.
-    validate = validator(cases.val, spec.patch, training.project.scheme, lambda: False)
-    checkpoints = CheckpointFolder(training.run.checkpoint_folder)
-    return fit(method, spec, streams.batch, validate, checkpoints, emit, should_stop)
+    stream = TrainingCases(training.rehearsed(cases.labelled), cases.unlabelled, cases.val)
+    result = learn(training, spec, method, stream, training.run.checkpoint_folder, emit, should_stop)
+    if result.stopped:
+        raise Stopped(f"Stopped after step {result.done} of {spec.steps}; the run can be resumed.")
+    return Trained(
+        training.project, spec, training.run, training.name, training.parent, method, cases, result,
+        training.coarse,
+    )  # fmt: skip
+
+
+def _cases(training: Training, choice: CaseChoice, emit: Emit, should_stop: ShouldStop) -> TrainingCases:
+    """Prepare the cases: whole, or where the coarse stage tells to look."""
+    project, boxes = training.project, None
+    if training.coarse is not None:
+        labels = {case: partial(training.target, case) for case in choice.labelled}
+        seen = {**labels, **dict.fromkeys((*choice.unlabelled, *choice.val))}
+        path, device = training.run.folder / "regions.json", choose_device(training.spec.devices)
+        boxes = find_regions(project, training.coarse, seen, path, device, emit, should_stop)
+    cases = prepare_cases(project, choice, training.spec.preprocess, emit, should_stop, boxes)
+    if cases is None:
+        raise Stopped
+    return cases
 
 
 def _learns_from(cases: TrainingCases) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..core.errors import SpecError
-from .base import Clock, Losses, Method, MethodContext, Needs, OwnOptimiser, Settings
+from .base import Clock, Losses, Method, MethodContext, Needs, OwnOptimiser, RoundSettings, Settings
 from .cps import CPS
 from .guidednet import GuidedNet
 from .magicnet import MagicNet
 from .mean_teacher import MeanTeacher
+from .self_training import SelfTraining
 from .supervised import Supervised
 from .ua_mt import UncertaintyAwareMeanTeacher
 
@@ -18,6 +19,7 @@ METHODS: dict[str, type[Method]] = {
     "cps": CPS,
     "magicnet": MagicNet,
     "guidednet": GuidedNet,
+    "self_training": SelfTraining,
 }
 
 
@@ -43,6 +45,7 @@ __all__ = [
     "MethodContext",
     "Needs",
     "OwnOptimiser",
+    "RoundSettings",
     "Settings",
     "build_method",
 ]

@@ -54,6 +54,14 @@ class Needs:
     # unlabelled patches come as pairs that share at least this part of each side (`Batch.shifts`);
     # each patch that the specification asks for is then a pair
     overlap: float | None = None
+    # training goes in rounds and two stages: a model labels the unlabelled cases for the next one;
+    # the method's settings are `RoundSettings`
+    pseudo_labels: bool = False
+
+    @property
+    def unlabelled_cases(self) -> bool:
+        """Whether unlabelled cases teach, as patches or through pseudo-labels."""
+        return self.unlabelled or self.pseudo_labels
 
 
 @dataclass(frozen=True)
@@ -144,6 +152,96 @@ class TeacherSettings(LabelledLossSettings):
     def consistency_weight(self, clock: Clock) -> float:
         """Give the weight of what the teacher says at a step."""
         return self.weight * chosen_ramp(self.ramp, clock.step, clock.steps)
+
+
+class RoundSettings(Settings):
+    """Settings of training in rounds and two stages (`Needs.pseudo_labels`)."""
+
+    rounds: int = Field(
+        1,
+        ge=0,
+        le=5,
+        title="Rounds",
+        description="how often a model labels the unlabelled cases for the next; each is trained anew, and "
+        "all trainings share the steps equally; 0 = labelled cases only",
+    )
+    confidence: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Least confidence",
+        description="unlabelled cases of which the model is less sure on average do not teach; 0 = all do",
+    )
+    pieces: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        title="Smallest piece",
+        description="connected pieces of an organ smaller than this share of its largest are dropped from "
+        "pseudo-labels; 1 = only the largest stays",
+    )
+    pseudo_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        title="Share of pseudo-labels",
+        description="labelled cases are repeated until, on average, at most this share of the patches comes "
+        "from pseudo-labels; 1 = nothing is repeated",
+    )
+    margin: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        title="Margin",
+        description="the region around the organs that the coarse network found grows by this share of its "
+        "side, on each side",
+    )
+    coarse_grid: tuple[int, int, int] | None = Field(
+        None,
+        title="Coarse grid",
+        description="the coarse network sees the whole CT in this many voxels (z, y, x); none = as many as a "
+        "training patch has",
+    )
+
+
+class CriticSettings(LabelledLossSettings):
+    """Settings of a segmenter that a critic judges; the defaults are the family's."""
+
+    weight: float = Field(
+        0.1, ge=0, le=10, title="Critic's weight", description="times the ramp; the common value is 0.1"
+    )
+    ramp: RampForm = Field(
+        "published", title="Ramp", description="up to 0.57 at the end, as published; up to 1; or none"
+    )
+    critic_lr: float = Field(
+        1e-4, gt=0, le=1, title="Critic's learning rate", description="of its own optimiser, Adam; constant"
+    )
+    critic_width: int = Field(
+        64, ge=4, le=128, title="Critic's width", description="channels of its first stage"
+    )
+
+    def critic_weight(self, clock: Clock) -> float:
+        """Give the weight of the critic's opinion at a step."""
+        return self.weight * chosen_ramp(self.ramp, clock.step, clock.steps)
+
+    def critic_optimiser(self) -> OwnOptimiser:
+        """Give the optimiser of the critic."""
+        return OwnOptimiser(self.critic_lr, (0.9, 0.99))
+
+
+class DistanceSettings(LabelledLossSettings):
+    """Settings of a network that also learns distances to borders; the defaults are the common protocol."""
+
+    distance_weight: float = Field(
+        0.3, ge=0, le=10, title="Distance weight", description="of the distances on labelled patches"
+    )
+    dice_alone: bool = Field(
+        False, title="Dice alone", description="on labelled patches no cross-entropy, as originally published"
+    )
+
+    def labelled_loss(self, context: MethodContext) -> LabelledLoss:
+        """Build the loss these settings ask for."""
+        return LabelledLoss(context.label_histogram, self.balance, self.absent_pull, self.dice_alone)
 
 
 class Method(nn.Module, ABC):
