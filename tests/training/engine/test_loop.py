@@ -1,6 +1,7 @@
 """The loop learns, reports every term, stops when asked and resumes as if it had not."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,8 @@ def spec(method: str, steps: int, gradients_every: int = 0, **optim: object) -> 
     )
 
 
-def make(method: str) -> Method:
-    return build_method(method, {}, MethodContext(NET, 3, [100, 10, 5], 1, seed=0))
+def make(method: str, net: NetSpec = NET, **settings: object) -> Method:
+    return build_method(method, settings, MethodContext(net, 3, [100, 10, 5], 1, seed=0))
 
 
 def run(
@@ -66,13 +67,19 @@ def run(
     return result, events
 
 
-@pytest.mark.parametrize("method", ["cps", "guidednet"])
+def make_dan() -> Method:
+    """Give two players, one with an optimiser of its own, and a network with running statistics."""
+    return make("dan", NetSpec(name="vnet", norm="batch", width=4), critic_width=4)
+
+
+@pytest.mark.parametrize("method", ["cps", "guidednet", "dan"])
 def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(method: str, tmp_path: Path) -> None:
-    whole, parts = make(method), make(method)
+    build = make_dan if method == "dan" else partial(make, method)
+    whole, parts = build(), build()
     run(whole, spec(method, 3), tmp_path / "whole")
     first, _ = run(parts, spec(method, 3), tmp_path / "parts", stop_after=1)
     assert (first.done, first.stopped) == (1, True)
-    fresh = make(method)
+    fresh = build()
     second, events = run(fresh, spec(method, 3), tmp_path / "parts")
     assert (second.done, second.stopped) == (3, False)
     assert [e.step for e in events if isinstance(e, Step)] == [2, 3]

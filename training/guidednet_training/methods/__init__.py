@@ -5,9 +5,12 @@ from __future__ import annotations
 from ..core.errors import SpecError
 from .base import Clock, Losses, Method, MethodContext, Needs, OwnOptimiser, RoundSettings, Settings
 from .cps import CPS
+from .dan import DAN
+from .dtc import DTC
 from .guidednet import GuidedNet
 from .magicnet import MagicNet
 from .mean_teacher import MeanTeacher
+from .sassnet import SASSnet
 from .self_training import SelfTraining
 from .supervised import Supervised
 from .ua_mt import UncertaintyAwareMeanTeacher
@@ -16,6 +19,9 @@ METHODS: dict[str, type[Method]] = {
     "supervised": Supervised,
     "mean_teacher": MeanTeacher,
     "ua_mt": UncertaintyAwareMeanTeacher,
+    "dan": DAN,
+    "sassnet": SASSnet,
+    "dtc": DTC,
     "cps": CPS,
     "magicnet": MagicNet,
     "guidednet": GuidedNet,
