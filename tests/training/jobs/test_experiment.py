@@ -154,7 +154,7 @@ def test_a_failure_is_written_down_and_tried_again(make, data, tmp_path, monkeyp
 
 def test_hidden_labels_can_be_scored_and_features_measured(make, data, tmp_path):
     out = tmp_path / "out"
-    fold = {"labelled": ["l1", "l2"], "val": ["v1"]}
+    fold = {"labelled": ["l1", "l2"], "unlabelled": "hidden", "val": ["v1"]}
     experiment = make(
         settings=[{"name": "few", "title": "2 labelled", "folds": [fold]}],
         rows=[{"name": "sup", "method": "supervised"}],

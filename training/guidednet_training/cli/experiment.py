@@ -32,7 +32,7 @@ def register(verbs: Any) -> None:
         help="for the results (default: results/NAME, by the experiment's name)",
     )
     verb.add_argument("--rows", metavar="A,B,C", help="run these rows only")
-    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    verb.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: as the file says")
     verb.add_argument(
         "--plan", action="store_true", help="show the trials and how they stand, and run nothing"
     )

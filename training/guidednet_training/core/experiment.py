@@ -37,7 +37,10 @@ class Fold(Record):
     labelled: Choice | None = Field(
         None, description="training cases whose labels are used: how many, or ids; none = all"
     )
-    unlabelled: Choice | None = Field(None, description="training cases without labels; none = all others")
+    unlabelled: Choice | Literal["hidden"] | None = Field(
+        None,
+        description="training cases without labels; hidden = those whose labels are left aside; none = all",
+    )
     val: Choice = Field(
         0, description="labelled cases that choose the weights; 0 = the last weights are kept"
     )

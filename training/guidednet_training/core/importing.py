@@ -17,6 +17,8 @@ from .project import Project
 from .volume import Volume, read_geometry, read_volume
 
 Progress = Callable[[int, int, str], None]  # done, total, what
+LEFT_ASIDE = "labels left aside: used as unlabelled"
+
 Choice = int | Collection[str] | None  # how many, or which ids
 
 
@@ -45,6 +47,11 @@ class ImportRow:
     organs: tuple[str, ...]
     split: Split
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_left_aside(self) -> bool:
+        """Whether there are labels that are not to be used."""
+        return LEFT_ASIDE in self.notes
 
 
 @dataclass(frozen=True)
@@ -336,7 +343,7 @@ def _with_fewer_labels(rows: list[ImportRow], labelled: Choice, seed: int) -> li
         return rows
     order = _shuffled([row.id for row in rows if row.labels is not None and row.split == "train"], seed)
     kept = _chosen(order, labelled, rows, "labelled")
-    note = ("labels left aside: used as unlabelled",)
+    note = (LEFT_ASIDE,)
     return [
         replace(row, labels=None, values={}, organs=(), notes=note)
         if row.labels is not None and row.split == "train" and row.id not in kept

@@ -46,15 +46,15 @@ class Bench:
         Of its results; made when missing.
     data : Path
         The data set.
-    device : str
-        "auto", "cpu" or "cuda".
+    device : str, optional
+        "auto", "cpu" or "cuda"; None takes what the specification says.
     rows : sequence of str
         Run these rows only; all where empty.
     """
 
     folder: Path
     data: Path
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] | None = None
     rows: Sequence[str] = field(default=())
 
 
@@ -178,7 +178,7 @@ class _Runner:
             labelled=data.facts.labelled,
             unlabelled=data.facts.unlabelled if METHODS[trial.spec.method].needs.unlabelled_cases else 0,
             spec=trial.spec,
-            device=device_name(self.bench.device),
+            device=device_name(self._device(trial)),
             scores=scores,
             training=training,
             prediction=prediction,
@@ -186,18 +186,21 @@ class _Runner:
             feature_distance=apart,
         )
 
+    def _device(self, trial: Trial) -> str:
+        return self.bench.device or trial.spec.devices
+
     def _trained(self, trial: Trial, data: FoldData) -> tuple[RunFolder, Efficiency]:
         """Train, or go on where an earlier run was stopped or killed; a finished one is taken as it is."""
         with Project.open(data.project) as project:
             run = _run_of(trial, project)
             if run is None:
-                spec = trial.spec.model_copy(update={"devices": self.bench.device})
+                spec = trial.spec.model_copy(update={"devices": self._device(trial)})
                 run = project.new_run(TrainRequest(project=str(project.folder), spec=spec, name=trial.bundle))
             finished = (run.folder / _COST).is_file() and _is_done(run)
         if finished:
             return run, _cost(run)
         run.clear_stop()
-        meter = Meter(choose_device(self.bench.device) == "cuda", before=_cost(run))
+        meter = Meter(choose_device(self._device(trial)) == "cuda", before=_cost(run))
 
         def listen(event: Event) -> None:
             if isinstance(event, Step):
@@ -219,7 +222,8 @@ class _Runner:
         self, trial: Trial, data: FoldData
     ) -> tuple[CaseScores, dict[str, Efficiency], dict[str, Any], dict[str, float]]:
         costs: dict[str, Efficiency] = {}
-        gpu = choose_device(self.bench.device) == "cuda"
+        device = self._device(trial)
+        gpu = choose_device(device) == "cuda"
 
         @contextmanager
         def measure(case_id: str) -> Iterator[None]:
@@ -229,14 +233,10 @@ class _Runner:
 
         with Project.open(data.project) as project, Project.open(data.answers) as answers:
             folder = project.bundle_folder(trial.bundle)
-            scores = score_model(
-                answers, folder, data.cases, self.bench.device, self.emit, self.should_stop, measure
-            )
+            scores = score_model(answers, folder, data.cases, device, self.emit, self.should_stop, measure)
             apart: dict[str, float] = {}
             if self.experiment.feature_distance:
-                apart = feature_distances(
-                    answers, folder, data.cases, self.bench.device, self.emit, self.should_stop
-                )
+                apart = feature_distances(answers, folder, data.cases, device, self.emit, self.should_stop)
             calibration = ModelBundle.read(folder).manifest.calibration
         return scores, costs, calibration, apart
 

@@ -129,8 +129,11 @@ class FoldProjects:
         plan = self._plan(
             labelled=_choice(fold.labelled), seed=fold.seed, val=_choice(fold.val), test=_choice(fold.test)
         )
-        pool = [row.id for row in plan.rows if row.labels is None]
-        dropped = set(pool) - _some(pool, fold.unlabelled, fold.seed)
+        pool = [row for row in plan.rows if row.labels is None]
+        kept = _some([row.id for row in pool], fold.unlabelled, fold.seed)
+        if fold.unlabelled == "hidden":
+            kept = {row.id for row in pool if row.is_left_aside}
+        dropped = {row.id for row in pool} - kept
         return replace(plan, rows=tuple(row for row in plan.rows if row.id not in dropped))
 
     def _answer_plan(self, trial: Trial, project: Path) -> ImportPlan:
@@ -188,9 +191,9 @@ def _choice(choice: Choice | None) -> _Wanted:
     return choice
 
 
-def _some(pool: Sequence[str], choice: Choice | None, seed: int) -> set[str]:
+def _some(pool: Sequence[str], choice: Choice | str | None, seed: int) -> set[str]:
     """Draw some unlabelled cases, or take those named, or all."""
-    if choice is None:
+    if choice is None or isinstance(choice, str):
         return set(pool)
     if isinstance(choice, int):
         if choice > len(pool):
