@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
+import torch
 
-from guidednet_training.data.patches import PatchCutter, crop
+from guidednet_training.data.patches import PatchCutter, crop, split_pair
 from guidednet_training.data.store import PreparedCase
 
 MakeCase = Callable[..., PreparedCase]
@@ -48,3 +50,40 @@ def test_unlabelled_case_has_no_label_to_read(make_case: MakeCase) -> None:
     assert (
         PatchCutter(make_case("u", labelled=False), (8, 8, 8)).cut(np.random.default_rng(0), 1.0)[1] is None
     )
+
+
+def numbered(shape: tuple[int, int, int]) -> PreparedCase:
+    """A case whose voxels are numbered, so that each tells its place."""
+    image = np.arange(np.prod(shape), dtype=np.float16).reshape(shape)
+    assert image.max() < 2048  # float16 counts exactly that far
+    return PreparedCase("n", image, None, np.array([True]))
+
+
+@pytest.mark.parametrize("overlap", [0.5, 0.9, 1.0])
+def test_both_patches_of_a_pair_lie_in_the_volume_and_share_enough(overlap: float) -> None:
+    case, size = numbered((8, 12, 16)), (4, 8, 10)
+    cutter, rng, shifts = PatchCutter(case, size), np.random.default_rng(0), set()
+    for _ in range(60):
+        box, shift = cutter.cut_pair(rng, overlap)
+        first, second = (part.numpy() for part in split_pair(torch.from_numpy(box), shift))
+        start = np.unravel_index(int(first.min()), case.image.shape)
+        for patch, corner in ((first, start), (second, np.add(start, shift))):
+            place = tuple(slice(int(c), int(c) + n) for c, n in zip(corner, size, strict=True))
+            assert np.array_equal(patch, case.image[place])
+        shared = np.intersect1d(first, second)
+        assert len(shared) == np.prod([n - abs(move) for n, move in zip(size, shift, strict=True)])
+        assert all(n - abs(move) >= overlap * n - 1e-9 for n, move in zip(size, shift, strict=True))
+        shifts.add(shift)
+    assert (len(shifts) == 1) is (overlap == 1.0)
+    if overlap == 0.5:
+        assert {shift[0] for shift in shifts} == {-2, -1, 0, 1, 2}
+
+
+def test_pairs_of_small_volumes_differ_only_where_there_is_room() -> None:
+    cutter, rng = PatchCutter(numbered((4, 12, 12)), (8, 8, 8)), np.random.default_rng(0)
+    for _ in range(10):
+        box, shift = cutter.cut_pair(rng, 0.5)
+        assert shift[0] == 0
+        first, second = split_pair(torch.from_numpy(box), shift)
+        assert first.shape == second.shape == (8, 8, 8)
+        assert (first[[0, 1, -1]] == 0).all()

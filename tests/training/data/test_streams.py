@@ -11,6 +11,7 @@ from guidednet_training.core.spec import PatchSpec
 from guidednet_training.data.patches import PatchCutter
 from guidednet_training.data.store import PreparedCase
 from guidednet_training.data.streams import TwoStreams
+from guidednet_training.functional.overlap import shared_voxels
 
 MakeCase = Callable[..., PreparedCase]
 SPEC = PatchSpec(size=(32, 32, 32), labelled=2, unlabelled=3, intensity=True, affine=True, foreground=0.5)
@@ -60,3 +61,36 @@ def test_without_unlabelled_cases_the_batch_is_labelled_alone(make_case: MakeCas
 def test_without_labelled_cases_training_is_refused(make_case: MakeCase) -> None:
     with pytest.raises(ProjectError, match=r"no labelled case.*Confirm"):
         TwoStreams([], [make_case("a", labelled=False)], SPEC, 0)
+
+
+def pairs_of(make_case: MakeCase, seed: int = 0) -> TwoStreams:
+    unlabelled = [make_case(name, shape=(40, 44, 48), labelled=False) for name in "defg"]
+    return TwoStreams([make_case("a")], unlabelled, SPEC, seed, overlap=0.5)
+
+
+def test_unlabelled_patches_come_as_pairs_when_asked(make_case: MakeCase) -> None:
+    source, moved = pairs_of(make_case), False
+    for step in range(3):
+        batch = source.batch(step)
+        assert batch.image.shape == (2 + 2 * 3, 1, 32, 32, 32)
+        assert len(batch.shifts) == 3
+        here, there = shared_voxels(batch.image[2:5], batch.image[5:], batch.shifts)
+        assert torch.equal(here, there)  # whatever the augmentation did
+        assert here.shape[2] >= 3 * 16**3
+        moved = moved or any(any(shift) for shift in batch.shifts)
+    assert moved
+    assert batch.to("cpu").shifts == batch.shifts
+
+
+def test_pairs_depend_on_step_and_seed_alone(make_case: MakeCase) -> None:
+    first, again = pairs_of(make_case), pairs_of(make_case)
+    first.batch(0)
+    one, two, other = first.batch(5), again.batch(5), pairs_of(make_case, seed=1).batch(5)
+    assert torch.equal(one.image, two.image)
+    assert one.shifts == two.shifts != other.shifts
+
+
+def test_no_unlabelled_case_means_no_pairs(make_case: MakeCase) -> None:
+    batch = TwoStreams([make_case("a")], [], SPEC, 0, overlap=0.5).batch(0)
+    assert batch.shifts == ()
+    assert batch.image.shape[0] == 2

@@ -129,6 +129,7 @@ def test_the_dice_part_alone_is_that_of_the_whole() -> None:
 
 def test_rare_classes_weigh_more() -> None:
     assert frequency_weights([10_000, 100, 0]).tolist() == [1, 10, 100]
+    assert frequency_weights([10**6, 10**3, 125, 0], 1 / 3).tolist() == pytest.approx([1, 10, 20, 100])
     torch.manual_seed(0)
     logits, label = torch.randn(1, 3, 4, 4, 4), torch.randint(0, 3, (1, 4, 4, 4))
     weights = torch.tensor([1.0, 2.0, 5.0])

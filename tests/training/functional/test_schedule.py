@@ -2,7 +2,7 @@
 
 import pytest
 
-from guidednet_training.functional.schedule import consistency_ramp, ema_momentum, poly, ramp
+from guidednet_training.functional.schedule import chosen_ramp, consistency_ramp, ema_momentum, poly, ramp
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,14 @@ def test_shorter_runs_keep_the_shape() -> None:
     for share in (0.0, 0.25, 0.5, 0.9):
         long, short = consistency_ramp(int(share * 20_000), 20_000), consistency_ramp(int(share * 400), 400)
         assert short == pytest.approx(long, rel=0.05)
+
+
+def test_a_ramp_is_chosen_by_its_form() -> None:
+    assert [chosen_ramp("none", step, 10) for step in (0, 9)] == [1, 1]
+    assert chosen_ramp("full", 9, 10) == 1
+    assert chosen_ramp("full", 0, 10) == pytest.approx(0.006738, abs=1e-6)
+    assert chosen_ramp("published", 9, 10) == consistency_ramp(9, 10) < 0.6
+    assert chosen_ramp("full", 0, 1) < 1
 
 
 def test_ema_momentum_starts_by_copying() -> None:

@@ -80,7 +80,7 @@ class PatchCutter:
 
 
 def _shift(start: int, n: int, size: int, overlap: float, rng: Generator) -> int:
-    reach = int((1 - overlap) * size)
+    reach = int((1 - overlap) * size + 1e-6)  # 0.1 times 10 voxels are 1, whatever binary fractions say
     move = int(rng.integers(-reach, reach + 1))
     return int(np.clip(start + move, 0, n - size)) - start if n > size else 0
 

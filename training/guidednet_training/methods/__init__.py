@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from ..core.errors import SpecError
 from .base import Clock, Losses, Method, MethodContext, Needs, OwnOptimiser, RoundSettings, Settings
+from .cld import CLD
+from .context_cps import ContextCPS
 from .cps import CPS
 from .dan import DAN
+from .dhc import DHC
 from .dtc import DTC
 from .guidednet import GuidedNet
 from .magicnet import MagicNet
@@ -23,6 +26,9 @@ METHODS: dict[str, type[Method]] = {
     "sassnet": SASSnet,
     "dtc": DTC,
     "cps": CPS,
+    "context_cps": ContextCPS,
+    "cld": CLD,
+    "dhc": DHC,
     "magicnet": MagicNet,
     "guidednet": GuidedNet,
     "self_training": SelfTraining,
