@@ -9,6 +9,7 @@ from .context_cps import ContextCPS
 from .cps import CPS
 from .dan import DAN
 from .dhc import DHC
+from .dkuxnet import DKUXNetMethod
 from .dtc import DTC
 from .guidednet import GuidedNet
 from .magicnet import MagicNet
@@ -31,6 +32,7 @@ METHODS: dict[str, type[Method]] = {
     "dhc": DHC,
     "magicnet": MagicNet,
     "guidednet": GuidedNet,
+    "dkuxnet": DKUXNetMethod,
     "self_training": SelfTraining,
 }
 
