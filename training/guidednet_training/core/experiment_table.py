@@ -44,6 +44,8 @@ class Entry:
     organs : dict of metric to dict of organ to (mean, sd)
     unit : str
         Of the surface distances: mm or voxels.
+    beside : str
+        Of a published row: our row that it is to be compared with, if any.
     """
 
     title: str
@@ -55,6 +57,7 @@ class Entry:
     trials: str = ""
     note: str = ""
     results: tuple[TrialResult, ...] = ()
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class Report:
             listed.append(self._ours(setting, row))
             for other, table in published:
                 if other.row == row.published:
-                    listed.append(_published(other, table))
+                    listed.append(_published(other, table, beside=row.title or row.name))
                     placed.add((other.table, other.row))
         others = [(row, table) for row, table in published if (row.table, row.row) not in placed]
         return (*listed, *(_published(row, table) for row, table in others))
@@ -276,7 +279,8 @@ def _lines(entry: Entry) -> Iterator[dict[str, Any]]:
         everything = {"mean": entry.figures.get(metric), **entry.organs.get(metric, {})}
         for organ, figure in everything.items():
             if figure is not None:
-                yield {"metric": metric, "unit": unit, "organ": organ, "mean": figure[0], "sd": figure[1]}
+                mean, sd = figure
+                yield {"metric": metric, "unit": unit, "organ": organ, "mean": _short(mean), "sd": _short(sd)}
     if not entry.results:
         return
     costs: dict[str, Callable[[Sequence[TrialResult]], Efficiency]] = {
@@ -287,10 +291,14 @@ def _lines(entry: Entry) -> Iterator[dict[str, Any]]:
     for name, cost in costs.items():
         for key, value in cost(entry.results).model_dump().items():
             if value is not None:
-                yield {"metric": f"{name}_{key}", "unit": units[key], "mean": value}
+                yield {"metric": f"{name}_{key}", "unit": units[key], "mean": _short(value)}
 
 
-def _published(row: PublishedRow, table: PublishedTable) -> Entry:
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _published(row: PublishedRow, table: PublishedTable, beside: str = "") -> Entry:
     return Entry(
         title=row.row,
         source=table.facts.title,
@@ -299,6 +307,7 @@ def _published(row: PublishedRow, table: PublishedTable) -> Entry:
         organs={"dice": {organ: (value, None) for organ, value in row.organs.items()}},
         unit=table.facts.unit,
         note=row.note,
+        beside=beside,
     )
 
 

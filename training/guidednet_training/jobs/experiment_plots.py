@@ -16,8 +16,11 @@ from ..core.files import atomic_path
 from ..core.labels import scheme_named
 from ..core.trial_results import TrialResult, overall_spread
 
-# Okabe and Ito's colours, told apart by colour-blind people
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
+# Okabe and Ito's colours, then Tol's muted ones: told apart by colour-blind people, as far as that goes
+COLOURS = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442",
+    "#882255", "#44AA99", "#999933", "#AA4499", "#332288", "#DDDDDD",
+)  # fmt: skip
 MARKS = "osv^D<>Pp*hX"
 DPI = 130
 
@@ -45,39 +48,41 @@ def draw_plots(report: Report, folder: Path) -> dict[str, Path]:
 
 
 def dice_per_organ(report: Report, setting: Setting, entries: Sequence[Entry]) -> Figure | None:
-    """Bars per organ and row, with the standard deviation over seeds; published rows are hollow dots."""
-    shown = [entry for entry in entries if entry.organs.get("dice")]
-    there = {organ for entry in shown for organ in entry.organs["dice"]}
+    """Bars per organ and row, with the standard deviation over seeds; a hollow mark is the published Dice."""
+    ours = [entry for entry in _ours(entries) if entry.organs.get("dice")]
+    there = {organ for entry in ours for organ in entry.organs["dice"]}
     organs = [organ for organ in scheme_named(report.experiment.data.scheme).names if organ in there]
-    ours = [entry for entry in shown if entry.source == OURS]
-    if not ours:
+    if not organs:
         return None
-    figure, axes = _figure(max(7.0, 0.35 * len(organs) * len(ours) + 3), 4.5)
+    figure, axes = _figure(min(16.0, max(7.0, 0.12 * len(organs) * len(ours) + 3)), 4.5)
     width = 0.8 / len(ours)
+    marked = False
     for number, entry in enumerate(ours):
         at = np.arange(len(organs)) - 0.4 + width * (number + 0.5)
-        figures = [entry.organs["dice"].get(organ) for organ in organs]
-        means = [np.nan if f is None else f[0] for f in figures]
-        spreads = [0.0 if f is None or f[1] is None else f[1] for f in figures]
-        axes.bar(at, means, width, yerr=spreads, capsize=2, color=_colour(number), label=entry.title)
-    for number, entry in enumerate(e for e in shown if e.source != OURS):
-        values = [entry.organs["dice"].get(organ, (np.nan, None))[0] for organ in organs]
-        axes.plot(
-            np.arange(len(organs)), values, MARKS[number % len(MARKS)], mfc="none", mec="#555555", ms=5,
-            label=f"{entry.title} (published)",
-        )  # fmt: skip
-    axes.set_xticks(
-        np.arange(len(organs)), [organ.replace("_", " ") for organ in organs], rotation=40, ha="right"
-    )
+        mean, spread = _per_organ(entry, organs)
+        axes.bar(at, mean, width, yerr=spread, capsize=2, color=_colour(number), label=entry.title)
+        for other in entries:
+            if other.beside == entry.title and other.organs.get("dice"):
+                axes.plot(at, _per_organ(other, organs)[0], "D", mfc="none", mec="black", ms=4)
+                marked = True
+    if marked:
+        axes.plot([], [], "D", mfc="none", mec="black", ms=4, label="published")
+    names = [organ.replace("_", " ") for organ in organs]
+    axes.set_xticks(np.arange(len(organs)), names, rotation=40, ha="right")
     axes.set_ylim(0, 100)
     return _finished(figure, axes, f"Dice per organ, {setting.title}", "", "Dice (%)")
+
+
+def _per_organ(entry: Entry, organs: Sequence[str]) -> tuple[list[float], list[float]]:
+    figures = [entry.organs["dice"].get(organ, (float("nan"), None)) for organ in organs]
+    return [mean for mean, _ in figures], [spread or 0.0 for _, spread in figures]
 
 
 def feature_distance(report: Report, setting: Setting, entries: Sequence[Entry]) -> Figure | None:
     """One dot per organ and row: distance of feature centres against Dice (GuidedNet, Fig. 2)."""
     figure, axes = _figure(7.0, 4.5)
     drawn = False
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(_ours(entries)):
         for organ, (mean, _) in entry.organs.get("dice", {}).items():
             found = [r.feature_distance[organ] for r in entry.results if organ in r.feature_distance]
             if found:
@@ -99,7 +104,7 @@ def calibration(report: Report, setting: Setting, entries: Sequence[Entry]) -> F
     figure, axes = _figure(5.5, 5.0)
     axes.plot([0, 1], [0, 1], ":", color="#999999", label="as confident as right")
     drawn = False
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(_ours(entries)):
         curve = reliability_curve(entry.results)
         if curve:
             mean, accuracy = zip(*curve, strict=True)
@@ -155,6 +160,10 @@ _PER_SETTING: tuple[tuple[str, str, _Draw], ...] = (
     ("feature-distance", "Feature distance and Dice", feature_distance),
     ("calibration", "Calibration", calibration),
 )
+
+
+def _ours(entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.source == OURS]
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
