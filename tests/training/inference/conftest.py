@@ -39,8 +39,9 @@ def make_bundle(tmp_path):
         calibration=None,
         spacing_mm=(9.0, 9.0, 9.0),
         half=False,
+        spec=NetSpec(width=4),  # noqa: B008 - frozen
     ) -> Path:
-        n_classes, spec = len(organs) + 1, NetSpec(width=4)
+        n_classes = len(organs) + 1
         nets = {
             name: build_net(spec, n_classes, init="kaiming" if name == "a" else "xavier", seed=i)
             for i, name in enumerate(networks)

@@ -8,6 +8,7 @@ import torch
 
 from guidednet_training.core.bundle import ModelBundle
 from guidednet_training.core.errors import BundleError
+from guidednet_training.core.spec import NetSpec
 from guidednet_training.inference.weights import pack, unpack
 
 
@@ -33,6 +34,19 @@ def test_half_precision_is_half_the_size_and_nearly_the_same(make_bundle):
         first, second = (unpack(b.manifest, b.tensors())[0]["a"](image).logits for b in (whole, half))
     assert second.dtype == torch.float32
     assert (first - second).abs().max() < 0.05 * first.abs().max()
+
+
+def test_running_statistics_of_a_batch_norm_travel_too(make_bundle):
+    bundle = ModelBundle.read(
+        make_bundle(("a",), banks=False, spec=NetSpec(name="vnet", norm="batch", width=4))
+    )
+    arrays = bundle.tensors()
+    arrays["net.a.up.3.1.0.running_mean"] += 1
+    arrays["net.a.up.3.1.0.num_batches_tracked"] += 7
+    again = pack(unpack(bundle.manifest, arrays)[0], {})
+    assert set(again) == set(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(again[name], array, err_msg=name)
 
 
 def test_no_banks(make_bundle):

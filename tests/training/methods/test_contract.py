@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from guidednet_training.core.labels import UNKNOWN
-from guidednet_training.core.spec import NetSpec
+from guidednet_training.core.recipes import with_values
+from guidednet_training.core.spec import NetSpec, TrainSpec
 from guidednet_training.data.batches import Batch
 from guidednet_training.inference.sliding import Windows, predict_maps
 from guidednet_training.methods import METHODS, Clock, Method, MethodContext, build_method
@@ -167,6 +168,11 @@ def test_settings_survive_json_and_explain_themselves(name):
     for key, field in kind.model_fields.items():
         assert field.title, f"{key} has no title"
         assert field.description, f"{key} has no description"
+
+
+def test_setting_of_its_own_paper_is_a_specification(name):
+    spec = with_values(TrainSpec(method=name), METHODS[name].original)
+    METHODS[name].Settings.parse(spec.settings, "settings")
 
 
 def test_predictor_is_shipped_and_runs_over_windows(name):

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from guidednet_training.core.labels import UNKNOWN
-from guidednet_training.core.spec import NetSpec
+from guidednet_training.core.recipes import with_values
+from guidednet_training.core.spec import NetSpec, TrainSpec
 from guidednet_training.data.batches import Batch
 from guidednet_training.functional.distance import inside_probability
-from guidednet_training.methods import Clock, Method, MethodContext, build_method
+from guidednet_training.methods import METHODS, Clock, Method, MethodContext, build_method
 from guidednet_training.methods.dtc import comparable, dual_task_loss
 
 CLOCK = Clock(5, 10)
@@ -78,3 +79,12 @@ def test_terms_and_their_weights() -> None:
 def test_the_segmenter_owns_both_heads() -> None:
     method = make()
     assert set(map(id, method.distance.parameters())) <= set(map(id, method.players()["segmenter"]))
+
+
+def test_setting_of_the_paper_works() -> None:
+    spec = with_values(TrainSpec(method="dtc"), METHODS["dtc"].original)
+    assert (spec.net.name, spec.net.norm) == ("vnet", "batch")
+    context = MethodContext(spec.net.model_copy(update={"width": 4}), 3, [100, 10, 1])
+    method = build_method("dtc", spec.settings, context)
+    losses = method.losses(batch(), CLOCK)
+    assert all(torch.isfinite(value) for terms in losses.values() for value in terms.values())

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from guidednet_training.core.labels import UNKNOWN
-from guidednet_training.core.spec import NetSpec
+from guidednet_training.core.recipes import with_values
+from guidednet_training.core.spec import NetSpec, TrainSpec
 from guidednet_training.data.batches import Batch
 from guidednet_training.functional.distance import distance_loss, signed_distances
 from guidednet_training.functional.losses import dice_loss
-from guidednet_training.methods import Clock, Method, MethodContext, build_method
+from guidednet_training.methods import METHODS, Clock, Method, MethodContext, build_method
 
 CLOCK = Clock(5, 10)
 
@@ -63,3 +64,12 @@ def test_dice_alone_as_published() -> None:
     wanted = dice_loss(method.net_a(given.image).logits[:1], given.label, given.annotated)
     found = method.losses(given, CLOCK)["segmenter"]["supervised"]
     assert found.item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+def test_setting_of_the_paper_works() -> None:
+    spec = with_values(TrainSpec(method="sassnet"), METHODS["sassnet"].original)
+    assert (spec.net.name, spec.net.norm) == ("vnet", "batch")
+    context = MethodContext(spec.net.model_copy(update={"width": 4}), 3, [100, 10, 1])
+    method = build_method("sassnet", spec.settings, context)
+    losses = method.losses(batch(), CLOCK)
+    assert all(torch.isfinite(value) for terms in losses.values() for value in terms.values())
