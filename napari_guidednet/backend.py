@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from guidednet_training import __version__ as VERSION
 from guidednet_training.core import events, promotion, triage
@@ -29,6 +27,7 @@ from guidednet_training.core.errors import (
     SchemeError,
     SpecError,
 )
+from guidednet_training.core.estimate import Estimate, Measured, Pace, Workload, estimate
 from guidednet_training.core.exporting import export_nifti, export_nnunet
 from guidednet_training.core.geometry import DISPLAY, Geometry, Reorient
 from guidednet_training.core.importing import ImportPlan, apply_import, plan_import
@@ -42,6 +41,8 @@ from guidednet_training.core.labels import (
     canonical_name,
     scheme_named,
 )
+from guidednet_training.core.machine import free_memory
+from guidednet_training.core.method_facts import ALL_FACTS, MethodFacts
 from guidednet_training.core.phantom import make_phantom
 from guidednet_training.core.prediction import (
     RECORD,
@@ -52,7 +53,7 @@ from guidednet_training.core.prediction import (
     write_prediction,
 )
 from guidednet_training.core.project import Project, current_author, id_from_path
-from guidednet_training.core.recipes import fresh_spec, retrain_spec
+from guidednet_training.core.recipes import PRESETS, Preset, preset_spec
 from guidednet_training.core.request import AnyRequest, EvaluateRequest, PredictRequest, TrainRequest
 from guidednet_training.core.run import EventLog, EventTail, RunFolder, RunState, run_state, spawn
 from guidednet_training.core.scores import OrganFigures, ScoreSheet, read_scores, write_scores
@@ -68,9 +69,11 @@ from guidednet_training.core.volume import (
 from guidednet_training.demo.patients import make_project
 
 __all__ = [
+    "ALL_FACTS",
     "AMOS_15",
     "DISPLAY",
     "FLARE_13",
+    "PRESETS",
     "RECORD",
     "SCHEMES",
     "SUFFIXES",
@@ -83,6 +86,7 @@ __all__ = [
     "BundleManifest",
     "Case",
     "Edit",
+    "Estimate",
     "EvaluateRequest",
     "EventLog",
     "EventTail",
@@ -92,6 +96,8 @@ __all__ = [
     "GuidedNetError",
     "ImportPlan",
     "LabelScheme",
+    "Measured",
+    "MethodFacts",
     "ModelBundle",
     "NetSpec",
     "OptimSpec",
@@ -99,10 +105,12 @@ __all__ = [
     "OrganFigures",
     "OrganMeasure",
     "OrganState",
+    "Pace",
     "PatchSpec",
     "PredictRequest",
     "PredictionRecord",
     "PreprocessSpec",
+    "Preset",
     "Project",
     "ProjectError",
     "Reorient",
@@ -115,22 +123,26 @@ __all__ = [
     "TrainRequest",
     "TrainSpec",
     "Volume",
+    "Workload",
     "apply_import",
     "bug_report",
     "canonical_name",
     "current_author",
     "describe_device",
-    "describe_methods",
+    "estimate",
     "events",
     "export_nifti",
     "export_nnunet",
-    "fresh_spec",
+    "free_memory",
     "has_starter",
     "id_from_path",
     "is_volume_path",
     "make_phantom",
     "make_sample_project",
+    "methods_command",
+    "pace_command",
     "plan_import",
+    "preset_spec",
     "promotion",
     "publish_bundle",
     "read_prediction",
@@ -138,7 +150,6 @@ __all__ = [
     "read_scores",
     "read_volume",
     "resolve_bundle",
-    "retrain_spec",
     "run_state",
     "save_bug_report",
     "scheme_named",
@@ -153,30 +164,19 @@ __all__ = [
 
 _SAMPLE_SEED = 1
 _ASK_TIMEOUT_S = 120  # importing torch from a cold disk
-_METHODS = """
-import json
-from guidednet_training.methods import METHODS
-print(json.dumps({
-    name: {"when_to_use": method.when_to_use, "schema": method.Settings.model_json_schema()}
-    for name, method in METHODS.items()
-}))
-"""
+_METHODS = "from guidednet_training.jobs.facts import print_facts; print_facts()"
+_PACE = "from guidednet_training.jobs.pace import answer; answer()"
 _DEVICE = "from guidednet_training.jobs.device import device_name; print(device_name('auto'))"
 
 
-@cache
-def describe_methods() -> dict[str, dict[str, Any]]:
-    """Give what each method is for and the JSON schema of its settings.
+def methods_command() -> list[str]:
+    """Give the command whose last line of output is the JSON of `ALL_FACTS` (seconds: it imports torch)."""
+    return _python(_METHODS)
 
-    A child process is asked, because the methods import torch: call it in a worker (seconds).
 
-    Raises
-    ------
-    GuidedNetError
-        When the training package does not work on this computer.
-    """
-    methods: dict[str, dict[str, Any]] = json.loads(_ask(_METHODS))
-    return methods
+def pace_command() -> list[str]:
+    """Give the command that reads a TrainRequest and prints its Pace as the last line (up to a minute)."""
+    return _python(_PACE)
 
 
 @cache
@@ -215,10 +215,15 @@ def make_sample_project(folder: Path | str) -> Project:
     return make_project(Path(folder), _SAMPLE_SEED, lambda done, total: None)
 
 
+def _python(code: str) -> list[str]:
+    return [sys.executable, "-P", "-c", code]
+
+
 def _ask(code: str) -> str:
     try:
-        command = [sys.executable, "-P", "-c", code]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=True)
+        answer = subprocess.run(
+            _python(code), capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=True
+        )
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or ["no message"])[-1]
         raise GuidedNetError(

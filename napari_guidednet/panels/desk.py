@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from ..backend import OrganState, PredictRequest, Project, TrainRequest, make_sample_project
 from ..layers.case_layers import CaseLayers
 from ..state.correction import Correction
+from ..state.forecast import Forecast
 from ..state.jobs import Job, JobBoard
 from ..state.session import OpenCase, Prediction, Session
 from .autosave import Autosave
@@ -47,6 +48,7 @@ class Desk(QObject):
         self.asker = asker
         self.session = Session()
         self.board = JobBoard()
+        self.forecast = Forecast()
         self.layers = CaseLayers(viewer)
         self.correction: Correction | None = None
         self.loader = Loader(self)
@@ -268,6 +270,7 @@ class Desk(QObject):
             self.ticker.stop()
             self.autosave.close()
             self.loader.close()
+        self.forecast.close()
         session, board = self.session, self.board
         for signal in (
             session.project_changed, session.cases_changed, session.case_changed,

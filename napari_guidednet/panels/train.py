@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import QSignalBlocker, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from ..backend import GuidedNetError
+from ..backend import GuidedNetError, TrainRequest, Workload
 from ..state.jobs import Job
-from ..state.training import SCRATCH, RetrainPlan, plan_retrain
+from ..state.training import RetrainPlan, plan_retrain, suitable_method
 from .buttons import button
 from .chart import LossChart
+from .choice import TrainChoice
+from .cost import MEASURING, CostLine
 from .guard import guarded
 from .progress import JobProgress
 from .settings import TrainSettings
@@ -19,22 +22,25 @@ from .settings import TrainSettings
 if TYPE_CHECKING:
     from .desk import Desk
 
+PAUSE_MS = 400  # after a key stroke, before what is typed is looked at
+START = "Retrain"
+
 
 class TrainPanel(QWidget):
-    """Shows what a training would use, starts it and follows it."""
+    """Shows what a training would use and cost, starts it and follows it."""
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.desk = desk
         self.plan: RetrainPlan | None = None
+        self._waiting = False  # to start what is shown as soon as it has been measured
+        self._trouble = ""  # why the settings cannot be used
+        self.choice = TrainChoice()
         self.about = QLabel()
         self.about.setWordWrap(True)
-        self.parent_model = QComboBox()
-        self.parent_model.setToolTip("A training that starts from a model needs far fewer steps")
-        self.parent_model.activated.connect(self._choose_parent)
-        self._chosen: str | None = None  # by the user; otherwise the model in use is started from
-        self.settings = TrainSettings(desk)
-        self.start = button("Retrain", "Runs in a process of its own; napari may be closed", self._start)
+        self.cost = CostLine(desk)
+        self.settings = TrainSettings()
+        self.start = button(START, "Runs in a process of its own; napari may be closed", self._start)
         self.resume = button("Resume", "Goes on from the last checkpoint of this run", self._resume)
         self.run = QComboBox()
         self.run.setToolTip("The training whose curves are shown")
@@ -42,19 +48,17 @@ class TrainPanel(QWidget):
         self.progress = JobProgress(desk, "train")
         self.chart = LossChart()
         self._drawn: tuple[object, ...] = ()
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(PAUSE_MS)
         self._lay_out()
         self._connect()
         self.refresh()
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
-        form = QFormLayout()
-        form.addRow("Start from", self.parent_model)
-        layout.addLayout(form)
-        layout.addWidget(self.about)
-        layout.addWidget(self.settings)
-        layout.addWidget(self.start)
-        layout.addWidget(self.progress)
+        for widget in (self.choice, self.about, self.settings, self.cost, self.start, self.progress):
+            layout.addWidget(widget)
         row = QHBoxLayout()
         row.addWidget(self.run, 1)
         row.addWidget(self.resume)
@@ -70,25 +74,28 @@ class TrainPanel(QWidget):
         board.started.connect(self._on_started)
         board.changed.connect(self._on_changed)
         board.ended.connect(self._on_changed)
+        self.choice.changed.connect(self._on_choice)
+        self.settings.changed.connect(self._on_edit)
+        self._soon.timeout.connect(self._reckon)
         self.desk.ticker.ticked.connect(self._draw)
+        self.desk.ticker.ticked.connect(self._listen)
         self._list_runs()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Ask for methods and costs only when somebody looks."""
+        super().showEvent(event)
+        self.refresh()
+
+    @guarded
     def refresh(self, *_: object) -> None:
         """Read anew what a training would use."""
-        project = self.desk.session.project
+        project, forecast = self.desk.session.project, self.desk.forecast
+        if project is not None and self.isVisible():
+            forecast.ask_methods()
         refs = self.desk.session.model_refs() if project is not None else ()
-        with QSignalBlocker(self.parent_model):
-            self.parent_model.clear()
-            for ref, title in refs:
-                self.parent_model.addItem(title, ref)
-            self.parent_model.addItem("nothing (train from scratch)", SCRATCH)
-            found = self.parent_model.findData(self._chosen) if self._chosen else -1
-            in_use = self.parent_model.findData(self.desk.session.model_ref)
-            self.parent_model.setCurrentIndex(found if found >= 0 else max(0, in_use))
-        self._plan()
-
-    def _choose_parent(self, *_: object) -> None:
-        self._chosen = self.parent_model.currentData()
+        self.choice.show_models(refs, self.desk.session.model_ref if project is not None else None)
+        unlabelled = project is not None and bool(project.unlabelled_ids("train"))
+        self.choice.show_methods(forecast.methods, suitable_method(forecast.methods, unlabelled))
         self._plan()
 
     @guarded
@@ -98,27 +105,88 @@ class TrainPanel(QWidget):
         if project is None:
             self.about.setText("Open a project first.")
         else:
-            parent = self.parent_model.currentData()
-            self.plan = plan_retrain(project, parent)
+            choice = self.choice
+            self.plan = plan_retrain(project, choice.chosen_model, choice.chosen_method, choice.chosen_preset)
             self.about.setText("\n".join((self.plan.text, *self.plan.warnings)))
-            self.settings.show_spec(self.plan.spec, free=parent == SCRATCH)
+            self.settings.show_spec(self.plan.spec, self.plan.method, free=self.plan.parent is None)
+        self._reckon()
+
+    @guarded
+    def _reckon(self) -> None:
+        """Say what the training would cost, or what is wrong with its settings."""
+        request, self._trouble = None, ""
+        if self.plan is not None and self.plan.ready:
+            try:
+                request = self._request()
+            except GuidedNetError as error:
+                self._trouble = str(error)
+        self.cost.consider(request, self.plan.work if self.plan is not None else Workload())
+        if self._trouble:
+            self.cost.setText(f"⚠ {self._trouble}")
+            self.cost.show()
         self._enable()
+
+    def _on_choice(self) -> None:
+        self._waiting = False  # something else may be wanted now
+        self._plan()
+
+    def _on_edit(self) -> None:
+        self._waiting = False
+        self._soon.start()
+
+    def _request(self) -> TrainRequest:
+        if self.plan is None:
+            raise GuidedNetError("The training cannot start yet.", "Open a project first.")
+        return self.plan.request(spec=self.settings.spec())
 
     def _enable(self) -> None:
         ready = self.plan is not None and self.plan.ready
-        self.start.setEnabled(ready and not self.desk.board.running("train"))
+        refused = bool(self._trouble or self.cost.refusal)
+        busy = bool(self.desk.board.running("train"))
+        self.start.setEnabled(ready and not refused and not busy and not self._waiting)
+        self.start.setText(MEASURING if self._waiting else START)
         self.settings.setEnabled(self.plan is not None)
         job = self._shown()
         self.resume.setVisible(job is not None and job.resumable)
-        self.resume.setEnabled(not self.desk.board.running("train"))
+        self.resume.setEnabled(not busy)
         for widget in (self.run, self.chart):
             widget.setVisible(job is not None)
 
     @guarded
     def _start(self) -> None:
-        if self.plan is None:
-            raise GuidedNetError("The training cannot start yet.", "Open a project first.")
-        self.desk.retrain(self.plan.request(spec=self.settings.spec()))
+        """Start, once it is known that the memory is enough."""
+        self._soon.stop()
+        self._reckon()
+        self._advance()
+
+    def _advance(self) -> None:
+        """Start what is shown, or ask for what must be known before."""
+        request, forecast = self._request(), self.desk.forecast
+        self._waiting = not forecast.knows(request)
+        if self._waiting and forecast.methods:
+            forecast.ask_pace(request)
+        elif self._waiting:
+            forecast.ask_methods()
+        self._enable()
+        if self._waiting:
+            self.desk.say("Measuring a few steps first; the training then starts by itself.")
+        elif self.cost.refusal:
+            raise GuidedNetError(self.cost.refusal)
+        else:
+            self.desk.retrain(request)
+
+    @guarded
+    def _listen(self) -> None:
+        """Take what the child processes have answered."""
+        try:
+            if not self.desk.forecast.poll():
+                return
+        except GuidedNetError as error:
+            self._waiting = self._waiting and bool(self.desk.forecast.methods)
+            self.desk.fail(error, doing="asking the training package")
+        self.refresh()
+        if self._waiting:
+            self._advance()
 
     @guarded
     def _resume(self) -> None:
@@ -148,7 +216,7 @@ class TrainPanel(QWidget):
     def _on_changed(self, job: Job) -> None:
         if job.kind == "train" and not job.alive:
             self._draw()
-            self._enable()
+            self._reckon()
 
     def _show_run(self, *_: object) -> None:
         self.chart.clear()

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..backend import (
+    PRESETS,
     BundleError,
+    BundleManifest,
     GuidedNetError,
+    MethodFacts,
     ModelBundle,
     OrganState,
     Project,
     TrainRequest,
     TrainSpec,
-    fresh_spec,
+    Workload,
+    preset_spec,
     resolve_bundle,
-    retrain_spec,
 )
 
 Ids = tuple[str, ...]
 NO_LABELS = "No training case has a confirmed organ: correct one and confirm it."
 SCRATCH = "scratch"  # stands for "no parent" where a model to start from is chosen
-_NEEDS_UNLABELLED = frozenset({"guidednet", "cps"})  # they run without, but then teach like `supervised`
+DEFAULT = MethodFacts(name=TrainSpec().method)  # until it is known which methods there are
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ class RetrainPlan:
         What the user should know.
     parent : str or None
         Bundle it starts from: "starter", a name, or None for a training from scratch.
+    spec : TrainSpec
+        What the preset proposes.
+    method : MethodFacts
+        How it is taught.
+    work : Workload
+        The grids of the cases, for an estimate.
     """
 
     project: str
@@ -47,6 +57,8 @@ class RetrainPlan:
     warnings: tuple[str, ...]
     parent: str | None
     spec: TrainSpec
+    method: MethodFacts
+    work: Workload
 
     @property
     def ready(self) -> bool:
@@ -74,53 +86,87 @@ class RetrainPlan:
         """
         if self.refusals:
             raise GuidedNetError(self.refusals[0], "Then retrain.")
-        return TrainRequest(project=self.project, spec=spec or self.spec, parent=self.parent, name=name)
+        spec = spec or self.spec
+        if self.method.unlabelled_patches and not spec.patch.unlabelled:
+            raise GuidedNetError(
+                f"{self.method.name} learns from unlabelled patches, and these settings ask for none.",
+                "Set 'Unlabelled patches per step' to 1 or more, or choose a method that needs none.",
+            )
+        return TrainRequest(project=self.project, spec=spec, parent=self.parent, name=name)
 
 
-def plan_retrain(project: Project, parent: str | None = None, method: str = "guidednet") -> RetrainPlan:
+def plan_retrain(
+    project: Project, parent: str | None = None, method: MethodFacts = DEFAULT, preset: str = "quick"
+) -> RetrainPlan:
     """Say what a retraining of this project would use.
 
     Parameters
     ----------
     parent : str, optional
         Bundle to start from, or "scratch"; if not given the model in use, else the starter, else from
-        scratch.
-    method : str
+        scratch. The preset "paper" starts from scratch in any case.
+    method : MethodFacts
         How it is taught.
+    preset : str
+        Where all settings come from: a key of `PRESETS`.
     """
     labelled, unlabelled = project.labelled_ids("train"), project.unlabelled_ids("train")
     val = project.labelled_ids("val")
-    refusals = () if labelled else (NO_LABELS,)
-    warnings = _warnings(project, labelled, unlabelled, val, method)
-    ref, spec, trouble = _start(project, parent, method)
+    ref, manifest, trouble = _start(project, SCRATCH if PRESETS[preset].from_scratch else parent)
     return RetrainPlan(
-        str(project.folder), labelled, unlabelled, val, (*refusals, *trouble), warnings, ref, spec
+        project=str(project.folder),
+        labelled=labelled,
+        unlabelled=unlabelled,
+        val=val,
+        refusals=(*_refusals(labelled, unlabelled, method), *trouble),
+        warnings=_warnings(project, labelled, unlabelled, val),
+        parent=ref,
+        spec=preset_spec(preset, method, manifest),
+        method=method,
+        work=Workload.of(project),
     )
 
 
-def _start(
-    project: Project, parent: str | None, method: str
-) -> tuple[str | None, TrainSpec, tuple[str, ...]]:
+def suitable_method(methods: Mapping[str, MethodFacts], unlabelled: bool) -> MethodFacts:
+    """Give the method to propose: the usual one, or one that teaches without unlabelled cases."""
+    usual = methods.get(DEFAULT.name, DEFAULT)
+    if unlabelled or not usual.unlabelled:
+        return usual
+    return next((method for method in methods.values() if not method.unlabelled), usual)
+
+
+def _refusals(labelled: Ids, unlabelled: Ids, method: MethodFacts) -> Ids:
+    found = []
+    if not labelled:
+        found.append(NO_LABELS)
+    if method.unlabelled and not unlabelled:
+        found.append(
+            f"{method.name} learns from unlabelled cases, and the training split has none: "
+            "add CT without labels, or choose a method that needs none."
+        )
+    return tuple(found)
+
+
+def _start(project: Project, parent: str | None) -> tuple[str | None, BundleManifest | None, Ids]:
     if parent == SCRATCH:
-        return None, fresh_spec(method), ()
+        return None, None, ()
     ref = parent or project.current or "starter"
     try:
-        manifest = ModelBundle.read(resolve_bundle(ref, project)).manifest
+        return ref, ModelBundle.read(resolve_bundle(ref, project)).manifest, ()
     except BundleError as error:
         if parent is None and project.current is None:  # no starter in this installation
-            return None, fresh_spec(method), ()
-        return ref, fresh_spec(method), (str(error),)
-    return ref, retrain_spec(manifest, method), ()
+            return None, None, ()
+        return ref, None, (str(error),)
 
 
-def _warnings(project: Project, labelled: Ids, unlabelled: Ids, val: Ids, method: str) -> tuple[str, ...]:
+def _warnings(project: Project, labelled: Ids, unlabelled: Ids, val: Ids) -> Ids:
     found = []
     if not val:
         found.append(
             "No held-out case has a confirmed organ, so the new model cannot be judged: "
             "confirm organs in a case of the split 'val'."
         )
-    if not unlabelled and method in _NEEDS_UNLABELLED:
+    if not unlabelled:
         found.append("There are no unlabelled cases to learn from; adding some usually helps.")
     if 0 < len(val) < 3:
         found.append(f"Only {_cases(len(val), 'held-out')} to judge by: small differences mean little.")

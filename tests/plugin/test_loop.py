@@ -185,8 +185,9 @@ def test_the_whole_loop(make_napari_viewer, qtbot, answers, tmp_path, phantoms, 
     panel.train.refresh()
     assert panel.train.settings.spec().steps == STEPS
     panel.show_step("Train")
-    panel.train.start.click()
-    assert desk.board.running("train"), panel.status.happened.text()
+    panel.train.start.click()  # what it costs is measured first, by a process of its own
+    qtbot.waitUntil(lambda: bool(desk.board.running("train")), timeout=PROCESS_MS)
+    assert "measured here" in panel.train.cost.text()
     qtbot.waitUntil(lambda: bool(panel.train.chart.terms), timeout=PROCESS_MS)
 
     # napari is closed while it runs, and opened again: nothing is lost, the run is found again.

@@ -282,6 +282,20 @@ def test_specifications_are_shown_and_changed(project):
     assert spec["patch"]["size"] == [32, 32, 32]
 
 
+def test_presets_are_shown_and_their_cost_is_measured(project):
+    paper = guidednet("train", project, "--method", "cps", "--preset", "paper", "--show-spec")
+    spec = json.loads(paper.stdout)
+    assert (spec["method"], spec["steps"], spec["patch"]["labelled"]) == ("cps", 20_000, 4)
+    before = list((project / "runs").iterdir())
+    cost = guidednet("train", project, "--from", "first", "--preset", "quick", "--estimate")
+    assert cost.returncode == 0, cost.stderr
+    assert "a step, measured here" in cost.stdout
+    assert list((project / "runs").iterdir()) == before
+    both = guidednet("train", project, "--preset", "quick", "--spec", project / "none.json", "--show-spec")
+    assert both.returncode == 1
+    assert "Both --spec and --preset" in both.stderr
+
+
 def test_stop_and_gui_without_a_reason(project):
     assert "Nothing is running." in guidednet("stop", project).stdout
     environment = {k: v for k, v in _environment().items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from napari_guidednet.backend import Measured, MethodFacts, Pace, TrainRequest
+from napari_guidednet.state.forecast import Forecast
+
 
 class Answers:
     """Answers questions as a person would; nothing is answered twice the same way by accident."""
@@ -25,6 +28,44 @@ class Answers:
         return paths
 
 
+class Oracle(Forecast):
+    """Knows the methods and the pace of every training at once; no process is started."""
+
+    def __init__(self) -> None:
+        super().__init__(ask=None)
+        self.methods = {
+            "supervised": MethodFacts(name="supervised", when_to_use="When every case is annotated."),
+            "guidednet": MethodFacts(
+                name="guidednet",
+                when_to_use="When few cases are annotated.",
+                unlabelled=True,
+                unlabelled_patches=True,
+            ),
+        }
+        self.found: Pace | None = Pace(
+            device="cpu: test",
+            steps=(Measured(voxels=32**3, seconds=1.0, peak_bytes=3 << 30),),
+            windows=(Measured(voxels=32**3, seconds=0.1),),
+            idle_bytes=1 << 30,
+            free_bytes=64 << 30,
+        )
+        self.asked: list[TrainRequest] = []
+        self.news = False
+
+    def ask_pace(self, request: TrainRequest) -> None:
+        self.asked.append(request)
+
+    def knows(self, request: TrainRequest) -> bool:
+        return self.found is not None
+
+    def pace(self, request: TrainRequest) -> Pace | None:
+        return self.found
+
+    def poll(self) -> bool:
+        news, self.news = self.news, False
+        return news
+
+
 @pytest.fixture
 def answers():
     return Answers()
@@ -38,6 +79,7 @@ def panel(make_napari_viewer, qtbot, answers):
     viewer = make_napari_viewer()
     panel = MainPanel(viewer)
     panel.desk.asker = answers
+    panel.desk.forecast = Oracle()
     viewer.window.add_dock_widget(panel, name="GuidedNet")
     panel.viewer = viewer
     yield panel

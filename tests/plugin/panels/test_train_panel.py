@@ -94,11 +94,102 @@ def test_without_a_confirmed_case_the_reason_is_said(panel, tmp_path):
 
 
 def test_from_scratch_the_network_is_free(opened):
-    box = opened.train.parent_model
-    box.setCurrentIndex(box.count() - 1)
-    box.activated.emit(box.currentIndex())
+    opened.train.choice.choose_model("scratch")
     assert "from scratch" in opened.train.about.text()
     assert opened.train.plan.parent is None
+
+
+def test_every_method_is_offered_with_a_sentence(opened):
+    choice = opened.train.choice
+    assert [choice.method.itemText(i) for i in range(choice.method.count())] == ["supervised", "guidednet"]
+    assert choice.chosen_method.name == "guidednet"
+    choice.choose_method("supervised")
+    assert choice.when.text() == "When every case is annotated."
+    assert opened.train.plan.spec.method == "supervised"
+    opened.train.refresh()
+    assert choice.chosen_method.name == "supervised"  # what the user chose outlives a new list
+
+
+def test_presets_set_the_steps_and_paper_starts_from_nothing(opened):
+    train = opened.train
+    steps = {}
+    for preset in ("quick", "careful", "paper"):
+        train.choice.choose_preset(preset)
+        steps[preset] = train.settings.spec().steps
+        assert train.plan.parent == (None if preset == "paper" else "tiny")
+        assert train.choice.model.isEnabled() == (preset != "paper")
+    assert steps["quick"] < steps["careful"] < steps["paper"]
+
+
+def test_the_cost_is_said_before_it_starts_and_follows_the_settings(opened, qtbot):
+    train = opened.train
+    train.settings._quick.editor("steps").write(10)
+    qtbot.waitUntil(lambda: "one minute" in train.cost.text(), timeout=5000)
+    train.settings._quick.editor("steps").write(7200)
+    qtbot.waitUntil(lambda: "About 2 hours on cpu: test" in train.cost.text(), timeout=5000)
+    assert "3.0 GB of memory" in train.cost.text()
+
+
+def test_too_little_memory_is_refused_with_a_reason(opened):
+    oracle = opened.desk.forecast
+    oracle.found = oracle.found.model_copy(update={"free_bytes": 1 << 30})
+    opened.train.refresh()
+    assert "Not enough memory" in opened.train.cost.text()
+    assert not opened.train.start.isEnabled()
+
+
+def test_settings_that_cannot_be_used_are_refused_at_once(opened, qtbot):
+    train = opened.train
+    train.settings.more.expand()
+    train.settings._tuning.editor("patch").widget.editor("unlabelled").write(0)
+    qtbot.waitUntil(lambda: "ask for none" in train.cost.text(), timeout=5000)
+    assert not train.start.isEnabled()
+    train.settings._tuning.editor("patch").widget.editor("unlabelled").write(1)
+    qtbot.waitUntil(train.start.isEnabled, timeout=5000)
+
+
+def test_a_start_before_the_measurement_waits_for_it(opened, no_process):
+    oracle = opened.desk.forecast
+    pace, oracle.found = oracle.found, None
+    opened.train.refresh()
+    opened.train.start.click()
+    assert not no_process
+    assert not opened.train.start.isEnabled()
+    assert len(oracle.asked) == 1
+    oracle.found, oracle.news = pace, True
+    opened.desk.ticker.tick()
+    assert len(no_process) == 1
+    assert opened.train.start.text() == "Retrain"
+
+
+def test_a_start_that_waits_is_given_up_when_something_else_is_chosen(opened, no_process):
+    oracle = opened.desk.forecast
+    pace, oracle.found = oracle.found, None
+    opened.train.start.click()
+    opened.train.choice.choose_method("supervised")
+    assert opened.train.start.isEnabled()
+    oracle.found, oracle.news = pace, True
+    opened.desk.ticker.tick()
+    assert not no_process
+
+
+def test_nothing_is_measured_while_nobody_looks(opened):
+    oracle = opened.desk.forecast
+    oracle.found = None
+    opened.train.refresh()
+    assert not opened.train.isVisible()
+    assert not oracle.asked
+
+
+def test_without_an_unlabelled_case_a_method_that_needs_none_is_proposed(opened, monkeypatch):
+    project = opened.desk.session.project
+    monkeypatch.setattr(project, "unlabelled_ids", lambda split: ())
+    opened.train.refresh()
+    assert opened.train.choice.chosen_method.name == "supervised"
+    assert opened.train.start.isEnabled()
+    opened.train.choice.choose_method("guidednet")
+    assert "the training split has none" in opened.train.about.text()
+    assert not opened.train.start.isEnabled()
 
 
 def test_segmenting_asks_for_the_case_and_the_model(with_case, no_process):

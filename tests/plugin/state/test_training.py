@@ -10,6 +10,7 @@ import pytest
 from napari_guidednet.backend import (
     AMOS_15,
     GuidedNetError,
+    MethodFacts,
     OrganFigures,
     Project,
     ScoreSheet,
@@ -21,7 +22,7 @@ from napari_guidednet.state import training
 from napari_guidednet.state.comparison import comparison_of
 from napari_guidednet.state.series import TrainingSeries
 from napari_guidednet.state.session import Session
-from napari_guidednet.state.training import plan_retrain
+from napari_guidednet.state.training import DEFAULT, plan_retrain, suitable_method
 
 
 def test_a_plan_counts_what_it_uses_and_makes_the_request(session: Session, publish):
@@ -49,6 +50,43 @@ def test_nothing_labelled_is_a_refusal_in_plain_words(tmp_path: Path):
         assert "cannot be judged" in plan.warnings[0]
         with pytest.raises(GuidedNetError, match="confirmed organ"):
             plan.request()
+
+
+def test_a_method_that_learns_from_unlabelled_cases_is_refused_without_one(tmp_path: Path, phantoms):
+    from napari_guidednet.backend import write_volume
+
+    ct, labels = phantoms[0]
+    write_volume(tmp_path / "a.nii.gz", ct)
+    learner, plain = MethodFacts(name="cps", unlabelled=True), MethodFacts(name="supervised")
+    with Project.create(tmp_path / "p", "p", AMOS_15.name) as project:
+        project.add_case(tmp_path / "a.nii.gz", "a", "train", labels, confirmed=AMOS_15.names)
+        refused = plan_retrain(project, method=learner)
+        assert not refused.ready
+        assert "cps learns from unlabelled cases, and the training split has none" in refused.text
+        assert plan_retrain(project, method=plain).ready
+
+
+def test_no_unlabelled_patches_are_refused_where_they_are_needed(session: Session):
+    plan = plan_retrain(session.opened, "scratch", MethodFacts(name="cps", unlabelled_patches=True))
+    none = plan.spec.patch.model_copy(update={"unlabelled": 0})
+    with pytest.raises(GuidedNetError, match="ask for none"):
+        plan.request(spec=plan.spec.model_copy(update={"patch": none}))
+
+
+def test_the_paper_starts_from_scratch(session: Session, publish):
+    publish(session.opened, "model-1")
+    session.promote("model-1")
+    plan = plan_retrain(session.opened, "model-1", preset="paper")
+    assert (plan.parent, plan.spec.steps) == (None, 20_000)
+    assert plan_retrain(session.opened, "model-1", preset="careful").parent == "model-1"
+
+
+def test_the_proposed_method_suits_the_cases():
+    usual = MethodFacts(name=DEFAULT.name, unlabelled=True)
+    methods = {"plain": MethodFacts(name="plain"), DEFAULT.name: usual}
+    assert suitable_method(methods, unlabelled=True) == usual
+    assert suitable_method(methods, unlabelled=False).name == "plain"
+    assert suitable_method({}, unlabelled=False) == DEFAULT
 
 
 def test_a_damaged_parent_is_a_refusal(session: Session, publish):

@@ -104,3 +104,12 @@ def test_durations_are_as_exact_as_an_estimate() -> None:
     assert [duration(s) for s in spans] == [
         "one minute", "two minutes", "2 minutes", "117 minutes", "2 hours", "2 days"
     ]  # fmt: skip
+
+
+def test_rounds_label_the_unlabelled_cases_and_a_coarse_stage_has_its_own_patches() -> None:
+    work = Workload(unlabelled=(GRID,))
+    plain = estimate(pace(), spec(), work)
+    found = estimate(pace(rounds=2, coarse=(32, 32, 96)), spec(), work)
+    assert found.step_s == pytest.approx((2.0 + 6.0) / 2)
+    assert found.seconds == pytest.approx(plain.seconds + 200 + 2 * 1.0)
+    assert found.peak_bytes == 7 << 30  # 1 idle + 3 x 2 of the larger patch

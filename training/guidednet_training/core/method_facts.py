@@ -15,6 +15,7 @@ class MethodFacts(Record):
     name: str
     when_to_use: str = ""
     unlabelled: bool = Field(False, description="whether it learns from unlabelled cases")
+    unlabelled_patches: bool = Field(False, description="whether patches of them stand beside labelled ones")
     original: dict[str, Any] = Field(
         default_factory=dict, description="dotted values of a specification: the setting of its own paper"
     )

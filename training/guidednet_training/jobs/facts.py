@@ -21,7 +21,8 @@ def facts_of(name: str) -> MethodFacts:
     return MethodFacts(
         name=name,
         when_to_use=method.when_to_use,
-        unlabelled=method.needs.unlabelled,
+        unlabelled=method.needs.unlabelled or method.needs.pseudo_labels,
+        unlabelled_patches=method.needs.unlabelled,
         original=dict(method.original),
         settings_schema=method.Settings.model_json_schema(),
     )

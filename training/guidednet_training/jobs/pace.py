@@ -30,7 +30,7 @@ from ..engine.allocator import keep_freed_memory
 from ..engine.checkpoint import CheckpointFolder
 from ..engine.loop import fit
 from ..inference.sliding import Windows, segment
-from ..methods import Method, MethodContext, build_method
+from ..methods import Method, MethodContext, RoundSettings, build_method
 from .device import choose_device, device_name, is_out_of_memory
 from .warm_start import warm_start
 
@@ -119,13 +119,17 @@ def _subject(request: TrainRequest) -> _Subject:
 
 def _measure(subject: _Subject, free: int | None) -> Pace:
     spec = subject.spec
-    networks = subject.method(spec.patch.size).networks()  # refuses what does not go together, at once
+    method = subject.method(spec.patch.size)  # refuses what does not go together, at once
+    networks, settings = method.networks(), method.settings
+    in_rounds = settings if isinstance(settings, RoundSettings) else None
     multiple = max(net.multiple for net in networks.values())
     idle = _held_bytes(subject.device)
     patches = spec.patch.labelled + spec.patch.unlabelled
     return Pace(
         device=device_name(spec.devices),
         networks=len(networks),
+        rounds=0 if in_rounds is None else in_rounds.rounds,
+        coarse=None if in_rounds is None else in_rounds.coarse_grid,
         steps=_steps(subject, _sizes(spec.patch.size, patches, multiple, subject.device)),
         windows=_windows(subject, _sizes(spec.patch.window, 1, multiple, subject.device)),
         idle_bytes=idle,
