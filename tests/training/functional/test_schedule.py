@@ -2,7 +2,19 @@
 
 import pytest
 
-from guidednet_training.functional.schedule import chosen_ramp, consistency_ramp, ema_momentum, poly, ramp
+from guidednet_training.functional.schedule import (
+    chosen_ramp,
+    consistency_ramp,
+    ema_momentum,
+    halving,
+    poly,
+    ramp,
+)
+
+
+def test_the_rate_is_halved_after_each_fifth() -> None:
+    assert [halving(step, 10) for step in (0, 1, 2, 5, 8, 9)] == [1, 1, 0.5, 0.25, 0.0625, 0.0625]
+    assert halving(0, 1) == 1
 
 
 @pytest.mark.parametrize(

@@ -209,11 +209,13 @@ def publish_cascade(
     Raises
     ------
     BundleError
-        When the name is taken or not possible, or `coarse` has a coarse stage itself.
+        When the name is taken, or `coarse` has a coarse stage itself.
+    SpecError
+        When name or margin is not possible.
     """
     changes = {
         "name": Path(folder).name,
-        "coarse": CoarseStage.of(coarse, margin).model_dump(),
+        "coarse": CoarseStage.of(coarse).model_dump() | {"margin": margin},
         "validation": {},
     }
     manifest = BundleManifest.parse(bundle.manifest.model_dump(mode="json") | changes, "the new bundle")

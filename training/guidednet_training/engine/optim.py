@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from ..core.spec import OptimSpec
-from ..functional.schedule import poly
+from ..functional.schedule import halving, poly
 from ..methods import Method, OwnOptimiser
 
 
@@ -31,8 +31,9 @@ def build_optimiser(parameters: list[nn.Parameter], spec: OptimSpec | OwnOptimis
 
 
 def set_learning_rate(optimisers: Iterable[Optimizer], spec: OptimSpec, step: int, steps: int) -> float:
-    """Set the poly learning rate of a step on the optimisers that follow it, and return it."""
-    rate = spec.lr * poly(step, steps, spec.power)
+    """Set the learning rate of a step on the optimisers that follow the schedule, and return it."""
+    factor = halving(step, steps) if spec.schedule == "halving" else poly(step, steps, spec.power)
+    rate = spec.lr * factor
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["lr"] = rate

@@ -97,7 +97,12 @@ def judged(
 
 def warn_of_leaks(project: Project, bundle: ModelBundle, cases: Sequence[str], emit: Emit) -> None:
     """Say which held-out cases a bundle made elsewhere has learnt from."""
-    learnt = set(bundle.manifest.training_cases.values())
+    coarse = bundle.coarse()
+    learnt = {
+        digest
+        for model in (bundle, *([] if coarse is None else [coarse]))
+        for digest in model.manifest.training_cases.values()
+    }
     leaked = [case for case in cases if project.case(case).digest in learnt]
     if leaked:
         emit(Note(text=f"{bundle.name} learnt from {', '.join(leaked)}: its scores there are too good."))

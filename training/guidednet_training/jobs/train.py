@@ -19,6 +19,7 @@ from .finish import Trained, finish
 from .fitting import Training, build, learn
 from .regions import CoarseModel, find_regions
 from .running import Emit, Outcome, ShouldStop
+from .scoring import warn_of_leaks
 from .self_training import self_train
 
 
@@ -125,6 +126,7 @@ def _cases(training: Training, choice: CaseChoice, emit: Emit, should_stop: Shou
         labels = {case: partial(training.target, case) for case in choice.labelled}
         seen = {**labels, **dict.fromkeys((*choice.unlabelled, *choice.val))}
         path, device = training.run.folder / "regions.json", choose_device(training.spec.devices)
+        warn_of_leaks(project, training.coarse.bundle, choice.val, emit)
         boxes = find_regions(project, training.coarse, seen, path, device, emit, should_stop)
     cases = prepare_cases(project, choice, training.spec.preprocess, emit, should_stop, boxes)
     if cases is None:

@@ -27,9 +27,8 @@ class SelfTraining(Method):
     The paper does not say how the crop follows from the coarse prediction, which pieces are dropped,
     how wide its network is (41.22 million parameters; the width in `original` is a guess), how it
     augments, or how labelled and pseudo-labelled cases are mixed: these are reconstructed. It
-    normalises by mean and deviation and halves the learning rate every 200 of 1000 epochs; here
-    intensities are scaled by percentiles, which the networks' instance normalisation makes nearly the
-    same, and the rate falls by the common schedule.
+    normalises by mean and deviation; here intensities are scaled by percentiles, which the networks'
+    instance normalisation makes nearly the same.
     """
 
     name = "self_training"
@@ -43,6 +42,7 @@ class SelfTraining(Method):
         "net.width": 32,
         "optim.name": "adamw",
         "optim.lr": 0.001,
+        "optim.schedule": "halving",
         "preprocess.grid": (160, 160, 160),
         "patch.size": (160, 160, 160),
         "patch.window": (160, 160, 160),
