@@ -32,8 +32,8 @@ METHODS: dict[str, type[Method]] = {
     "dhc": DHC,
     "magicnet": MagicNet,
     "guidednet": GuidedNet,
-    "dkuxnet": DKUXNetMethod,
     "self_training": SelfTraining,
+    "dkuxnet": DKUXNetMethod,
 }
 
 

@@ -96,7 +96,9 @@ class DKUXNetMethod(Method):
     semi-supervised part and the poster prints L_segc and L_qdc alone: sampling of voxels, negatives
     without the own class, both directions, ramp, weight, strong changes and separate weights of the
     branches are reconstructed. Released otherwise: cross-entropy + Dice with plain denominators (here
-    L_s, twice it in the original setting), and L_q summed over voxels (here the mean).
+    L_s, twice it in the original setting), L_q summed over voxels (here the mean), and no L_q on the
+    layers' own assignments, which kMaX-DeepLab teaches and the default here does too. While all voxels
+    of a patch are given one class, they are no negatives for each other and both contrasts are 0.
 
     Networks without queries (the default 3D U-Net) get a query branch on their decoder for the
     training; the network that is shipped stays as it is.
