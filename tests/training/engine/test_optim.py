@@ -85,6 +85,8 @@ def test_the_schedule_is_for_those_who_follow_it() -> None:
     assert rate == pytest.approx(0.0535887, abs=1e-7)
     assert optimisers["segmenter"].param_groups[0]["lr"] == rate
     assert optimisers["referee"].param_groups[0]["lr"] == 0.003
+    tenth = OptimSpec(lr=0.1, schedule="tenths")
+    assert set_learning_rate([optimisers["segmenter"]], tenth, 5, 10) == pytest.approx(0.01)
     halved = OptimSpec(lr=0.1, schedule="halving")
     assert set_learning_rate([optimisers["segmenter"]], halved, 5, 10) == pytest.approx(0.025)
 

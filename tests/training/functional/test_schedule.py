@@ -9,6 +9,7 @@ from guidednet_training.functional.schedule import (
     halving,
     poly,
     ramp,
+    tenths,
 )
 
 
@@ -54,3 +55,8 @@ def test_ema_momentum_starts_by_copying() -> None:
 def test_poly() -> None:
     assert [poly(0, 10), poly(10, 10), poly(11, 10)] == [1, 0, 0]
     assert 0.1 * poly(5, 10) == pytest.approx(0.0535887, abs=1e-7)
+
+
+def test_the_rate_falls_to_a_tenth_every_2500_of_6000() -> None:
+    found = [tenths(step, 6000) for step in (0, 2499, 2500, 4999, 5000, 5999)]
+    assert found == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])

@@ -111,8 +111,10 @@ class OptimSpec(Record):
     lr: float = Field(0.1, gt=0, title="Learning rate")
     momentum: float = Field(0.9, ge=0, lt=1, title="Momentum", description="SGD only")
     weight_decay: float = Field(1e-4, ge=0, title="Weight decay")
-    schedule: Literal["poly", "halving"] = Field(
-        "poly", title="Schedule", description="poly decay to 0, or halved after each fifth of the steps"
+    schedule: Literal["poly", "halving", "tenths"] = Field(
+        "poly",
+        title="Schedule",
+        description="poly decay to 0; halved after each fifth of the steps; or a tenth after each 5/12",
     )
     power: float = Field(0.9, gt=0, title="Poly power", description="lr(t) = lr (1 - t/T)^power")
     clip: float | None = Field(None, gt=0, title="Gradient clipping", description="norm, none = off")

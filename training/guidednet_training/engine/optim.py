@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from ..core.spec import OptimSpec
-from ..functional.schedule import halving, poly
+from ..functional.schedule import halving, poly, tenths
 from ..methods import Method, OwnOptimiser
 
 
@@ -32,12 +32,17 @@ def build_optimiser(parameters: list[nn.Parameter], spec: OptimSpec | OwnOptimis
 
 def set_learning_rate(optimisers: Iterable[Optimizer], spec: OptimSpec, step: int, steps: int) -> float:
     """Set the learning rate of a step on the optimisers that follow the schedule, and return it."""
-    factor = halving(step, steps) if spec.schedule == "halving" else poly(step, steps, spec.power)
-    rate = spec.lr * factor
+    rate = spec.lr * _factor(spec, step, steps)
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["lr"] = rate
     return rate
+
+
+def _factor(spec: OptimSpec, step: int, steps: int) -> float:
+    if spec.schedule == "poly":
+        return poly(step, steps, spec.power)
+    return halving(step, steps) if spec.schedule == "halving" else tenths(step, steps)
 
 
 __all__ = ["build_optimiser", "build_optimisers", "set_learning_rate"]

@@ -48,6 +48,14 @@ def halving(step: int, steps: int) -> float:
     return float(0.5 ** min(5 * step // steps, 4))
 
 
+def tenths(step: int, steps: int) -> float:
+    """Factor of a learning rate that falls to a tenth after each 5/12 of the steps.
+
+    Source: UA-MT, SASSnet and DTC, every 2500 of 6000 iterations.
+    """
+    return float(0.1 ** (12 * step // (5 * steps)))
+
+
 def ema_momentum(step: int, limit: float = 0.99) -> float:
     """Momentum of a weight average after step t: min(1 - 1/(t+1), limit)."""
     return min(1.0 - 1.0 / (step + 1), limit)

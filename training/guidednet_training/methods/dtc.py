@@ -44,8 +44,7 @@ class DTC(Method):
     -----
     The paper has one organ. Reconstructed for several: a softmax p, one distance map per organ, and
     organs that a labelled patch is known not to show are left out of both terms. With the feature tap
-    before dropout, the second head sees none. The rate of the paper falls to a tenth every 2500 steps,
-    which the poly schedule stands for.
+    before dropout, the second head sees none.
     """
 
     name = "dtc"
@@ -60,6 +59,7 @@ class DTC(Method):
         "net.dropout": 0.5,
         "net.tap": "post_dropout",
         "optim.lr": 0.01,
+        "optim.schedule": "tenths",
         "steps": 6000,
         "patch.size": (80, 112, 112),
         "patch.window": (80, 112, 112),

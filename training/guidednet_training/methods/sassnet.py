@@ -37,8 +37,7 @@ class SASSnet(Method):
     The paper has one organ. Reconstructed for several: a softmax, and one distance map per organ, taught
     where a patch shows the organ. Deviations from the released code: both players learn from one pass of
     the segmenter; there, it is run again for the critic, after its step and without dropout. With the
-    feature tap before dropout, the second head sees none. The rate of the paper falls to a tenth every
-    2500 steps, which the poly schedule stands for.
+    feature tap before dropout, the second head sees none.
     """
 
     name = "sassnet"
@@ -53,6 +52,7 @@ class SASSnet(Method):
         "net.dropout": 0.5,
         "net.tap": "post_dropout",
         "optim.lr": 0.01,
+        "optim.schedule": "tenths",
         "steps": 6000,
         "patch.size": (80, 112, 112),
         "patch.window": (80, 112, 112),

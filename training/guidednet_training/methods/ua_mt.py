@@ -42,8 +42,7 @@ class UncertaintyAwareMeanTeacher(Method):
     Notes
     -----
     The paper has two classes and writes the largest entropy as ln 2; here it is ln K.
-    Its own setting (left atrium in MR) divides the rate by ten every 2500 steps, which the poly
-    schedule stands for. A first teacher may be sure of no voxel: the term is then 0.
+    A first teacher may be sure of no voxel: the term is then 0.
     """
 
     name = "ua_mt"
@@ -55,6 +54,7 @@ class UncertaintyAwareMeanTeacher(Method):
         "net.norm": "batch",
         "net.dropout": 0.5,
         "optim.lr": 0.01,
+        "optim.schedule": "tenths",
         "steps": 6000,
         "patch.size": (80, 112, 112),
         "patch.window": (80, 112, 112),
