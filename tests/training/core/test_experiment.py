@@ -45,6 +45,14 @@ def test_every_row_in_every_setting_fold_and_seed():
     assert [seed for seed, *_ in found] == sorted(seed for seed, *_ in found)
 
 
+def test_a_row_may_be_run_with_fewer_seeds():
+    rows = [FILE["rows"][0] | {"seeds": [1]}, FILE["rows"][1]]
+    found = [
+        (trial.row.name, trial.seed) for trial in trials(make(rows=rows, settings=FILE["settings"][1:]), {})
+    ]
+    assert found == [("ours", 0), ("sup", 1), ("ours", 1)]
+
+
 def test_a_row_overrules_the_file_and_the_file_overrules_the_paper():
     by_row = {trial.row.name: trial.spec for trial in trials(make(), ORIGINALS)}
     assert (by_row["sup"].optim.lr, by_row["sup"].optim.clip) == (0.05, 10)
@@ -77,6 +85,7 @@ def test_what_is_trained_names_the_bundle_and_where_it_is_trained_does_not():
         ({"rows": [{"name": "a", "method": "cps"}] * 2}, "row a is there twice"),
         ({"seeds": [1, 1]}, "seed 1 is there twice"),
         ({"rows": [{"name": "a", "method": "cps", "settings": ["many"]}]}, "many"),
+        ({"rows": [{"name": "a", "method": "cps", "seeds": [7]}]}, "seed 7"),
         ({"spec": {"method": "cps"}}, "belongs to the rows"),
         ({"rows": [{"name": "a/../b", "method": "cps"}]}, "name"),
         ({"seeds": []}, "seeds"),

@@ -68,6 +68,9 @@ class Row(Record):
     original: bool = Field(False, description="start from the setting of the method's own paper")
     spec: dict[str, Any] = Field(default_factory=dict, description="parts of a training specification")
     settings: tuple[str, ...] | None = Field(None, description="settings it is run in; none = all")
+    seeds: tuple[int, ...] | None = Field(
+        None, description="of the experiment's, those it is run with; none = all"
+    )
     published: str | None = Field(None, description="the published row it stands beside")
 
 
@@ -116,6 +119,8 @@ class Experiment(Record):
             strange = sorted(set(row.settings or ()) - known)
             if strange:
                 raise ValueError(f"row {row.name} names the setting {strange[0]}, which is not there")
+            if odd := sorted(set(row.seeds or ()) - set(self.seeds)):
+                raise ValueError(f"row {row.name} names the seed {odd[0]}, which is not there")
         return self
 
     @classmethod
@@ -193,6 +198,8 @@ def trials(experiment: Experiment, originals: Mapping[str, Mapping[str, Any]]) -
         for setting in experiment.settings:
             for number, fold in enumerate(setting.folds, start=1):
                 for row in experiment.rows_of(setting):
+                    if row.seeds is not None and seed not in row.seeds:
+                        continue
                     spec = _spec(experiment, row, seed, originals.get(row.method, {}))
                     yield Trial(setting, number, fold, row, seed, spec, experiment.data)
 

@@ -258,7 +258,7 @@ def _cost(entries: Sequence[Entry]) -> str:
 
 def _cost_cells(cost: Efficiency) -> tuple[str, ...]:
     values = (cost.seconds, cost.peak_gpu_mib, cost.gpu_mib_s, cost.cpu_percent_s)
-    return tuple("-" if value is None else f"{value:.4g}" for value in values)
+    return tuple("-" if v is None else f"{v:.0f}" if v >= 100 else f"{v:.3g}" for v in values)
 
 
 def _missing(report: Report) -> list[str]:

@@ -50,5 +50,5 @@ def _difference(specs: Mapping[str, TrainSpec], path: str, published: Any) -> st
 
 def _words(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(_words(part) for part in value)
+        return (" to " if len(value) == 2 else " x ").join(_words(part) for part in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
