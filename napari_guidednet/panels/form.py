@@ -46,6 +46,7 @@ class SettingsForm(QWidget):
         self._rows = QFormLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self._rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)  # a dock is narrow
         definitions = schema.get("$defs", {})
         fields = schema["properties"]
         for name in only if only is not None else fields:

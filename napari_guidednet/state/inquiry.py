@@ -47,7 +47,10 @@ class Inquiry:
         if code is None:
             if time.monotonic() - self._began_s > PATIENCE_S:
                 self.close()
-                raise GuidedNetError(f"There was no answer in {PATIENCE_S:.0f} seconds.", "Try again.")
+                raise GuidedNetError(
+                    f"The training package did not answer in {PATIENCE_S:.0f} seconds.",
+                    "This computer may be busy with something else.",
+                )
             return None
         answer, complaint = _last_line(self._said), _last_line(self._complained)
         self.close()

@@ -142,6 +142,6 @@ def test_a_process_that_fails_says_why():
 def test_patience_has_an_end(monkeypatch):
     monkeypatch.setattr(inquiry, "PATIENCE_S", 0.0)
     question = Inquiry([sys.executable, "-c", "import time; time.sleep(60)"])
-    with pytest.raises(GuidedNetError, match="no answer"):
+    with pytest.raises(GuidedNetError, match="did not answer"):
         _answer_of(question)
     question.close()
