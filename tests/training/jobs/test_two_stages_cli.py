@@ -57,7 +57,8 @@ def test_self_training_from_the_command_line(guidednet, make_project, spec_file,
         "cpu",
     )
     assert code == 0, said
-    labels, maps, _ = read_prediction(out / "ct")
+    labels, maps, record = read_prediction(out / "ct")
+    assert record.largest_only
     assert labels.geometry.same_grid(patients["u1"][0].geometry)
     assert maps["confidence"].array.shape == labels.array.shape
     assert "coarse stage" in said

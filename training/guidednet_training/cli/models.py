@@ -23,7 +23,7 @@ def register(verbs: Any) -> None:
         "cascade",
         help="join a coarse and a fine model to one",
         description="Publishes a new model: COARSE finds in a first look at the whole CT where the organs "
-        "are, and MODEL segments there. Faster on large CTs, and nothing is found far from the organs.",
+        "are, and MODEL segments there: in fewer windows, and nothing is found far from the organs.",
     )
     cascade.add_argument("project", type=Path, metavar="PROJECT")
     cascade.add_argument("model", metavar="MODEL")

@@ -36,6 +36,7 @@ class PredictionRecord(Record):
     maps: tuple[str, ...] = Field((), description="maps stored beside it as <name>.nii.gz, in [0, 1]")
     confidence_kind: str = Field("cgmm_posterior", description="what the confidence map is")
     mean_confidence: float | None = Field(None, ge=0, le=1, description="over all organ voxels")
+    largest_only: bool = Field(False, description="only the largest piece of each organ was kept")
     image_digest: str = ""
     device: str = ""
     seconds: float = 0.0

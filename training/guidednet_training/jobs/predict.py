@@ -141,7 +141,7 @@ def _segment(
         emit(Note(text=f"{job.case}: {note}"))
     emit(Stage(title=f"Writing {job.case}"))
     seconds = time.monotonic() - started_s
-    record = _record(job, predictor, volume, found, seconds)
+    record = _record(job, predictor, request, volume, found, seconds)
     with replaced_folder(job.folder) as folder:
         write_prediction(folder, found.labels, found.maps, record)
         write_text(folder / TABLE, organ_csv(record))
@@ -150,7 +150,12 @@ def _segment(
 
 
 def _record(
-    job: _Job, predictor: Predictor, volume: Volume, found: PredictionMaps, seconds: float
+    job: _Job,
+    predictor: Predictor,
+    request: PredictRequest,
+    volume: Volume,
+    found: PredictionMaps,
+    seconds: float,
 ) -> PredictionRecord:
     return PredictionRecord(
         case=job.case,
@@ -160,6 +165,7 @@ def _record(
         maps=tuple(found.maps),
         confidence_kind=found.kind,
         mean_confidence=found.mean_confidence,
+        largest_only=request.largest_only,
         image_digest=volume.digest(),
         device=found.device,
         seconds=round(seconds, 2),
