@@ -63,8 +63,7 @@ class ContextCPS(Method):
     Reconstructed: the paper states two networks, two overlapping patches, pseudo-labels from "the
     overlapped regions", CE + Dice, and its training table, but no loss formula, overlap, weight or ramp.
     Voxels outside the overlap have no unlabelled loss. One batch holds two patches per unlabelled
-    draw. `original` lacks what this program has not: z-scored intensities, Nesterov momentum
-    and a rate that is halved.
+    draw. `original` lacks what this program has not: z-scored intensities and Nesterov momentum.
     """
 
     name = "context_cps"
@@ -80,6 +79,7 @@ class ContextCPS(Method):
         "patch.unlabelled": 1,
         "optim.lr": 0.01,
         "optim.momentum": 0.99,
+        "optim.schedule": "halving",
     }
 
     def __init__(self, context: MethodContext, settings: ContextCPSSettings) -> None:
