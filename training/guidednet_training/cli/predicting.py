@@ -49,8 +49,10 @@ def register(verbs: Any) -> None:
     )  # fmt: skip
     predict.add_argument("--fast", action="store_true", help="use the better of a model's two networks only")
     predict.add_argument(
-        "--largest-only", action="store_true", help="keep only the largest connected piece of each organ"
-    )
+        "--largest-only", action=argparse.BooleanOptionalAction, default=None,
+        help="keep only the largest connected piece of each organ (default: as was better on the model's "
+        "validation cases)",
+    )  # fmt: skip
     predict.set_defaults(act=_predict)
 
 

@@ -67,6 +67,10 @@ class BundleManifest(Record):
     coarse: CoarseStage | None = Field(
         None, description="a coarse model finds the region to look at first; none = the whole CT is looked at"
     )
+    largest_only: bool = Field(
+        False,
+        description="only the largest connected piece of each organ is kept; chosen on validation cases",
+    )
     networks: tuple[str, ...] = ("a",)
     best: str = "a"  # of `networks`, by validation
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -122,7 +122,7 @@ class Predictor:
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,
         maps: tuple[str, ...] = ("confidence",),
-        pieces: float = 0.0,
+        pieces: float | None = None,
     ) -> PredictionMaps:
         """Segment a CT.
 
@@ -140,6 +140,7 @@ class Predictor:
         pieces : float
             Connected pieces of an organ smaller than this share of its largest one are turned to
             background, of which confidence and typicality then read 0; 0 keeps all, 1 the largest alone.
+            As the bundle says where it is left out.
 
         Raises
         ------
@@ -148,6 +149,8 @@ class Predictor:
         GuidedNetError
             When a map is unknown, or memory does not even suffice for small windows.
         """
+        if pieces is None:
+            pieces = float(self.manifest.largest_only)
         unknown = sorted(set(maps) - set(MAPS))
         if unknown:
             raise GuidedNetError(f"There is no map '{unknown[0]}'.", f"Known maps: {', '.join(MAPS)}.")

@@ -28,7 +28,7 @@ from .cards import TERMS, model_card
 from .cases import TrainingCases
 from .regions import CoarseModel
 from .running import Emit, ShouldStop
-from .scoring import CaseScores, judged, score_model, validation_of, warn_of_leaks
+from .scoring import CaseScores, choose_pieces, judged, score_model, validation_of, warn_of_leaks
 from .stages import staged
 
 
@@ -86,11 +86,23 @@ def _publish(trained: Trained, folder: Path, emit: Emit, should_stop: ShouldStop
     candidate = trained.run.folder / "candidate"
     shutil.rmtree(candidate, ignore_errors=True)
     publish_bundle(candidate, manifest, tensors, model_card(manifest), coarse)
-    scores = _score(trained, candidate, emit, should_stop)
-    manifest = manifest.model_copy(update={"validation": validation_of(scores)})
+    manifest, scores = _validated(trained, candidate, manifest, emit, should_stop)
     publish_bundle(folder, manifest, tensors, model_card(manifest), coarse)
     shutil.rmtree(candidate, ignore_errors=True)
     return scores
+
+
+def _validated(
+    trained: Trained, candidate: Path, manifest: BundleManifest, emit: Emit, should_stop: ShouldStop
+) -> tuple[BundleManifest, CaseScores]:
+    """Score the candidate, and keep only the largest pieces of organs where that is better."""
+    if not trained.cases.val:
+        return manifest, {}
+    cases, device = [case.id for case in trained.cases.val], trained.device.type
+    largest, scores = choose_pieces(trained.project, candidate, cases, device, emit, should_stop)
+    if largest:
+        emit(Note(text="On the validation cases it is better to keep only the largest piece of each organ."))
+    return manifest.model_copy(update={"largest_only": largest, "validation": validation_of(scores)}), scores
 
 
 def _measured(trained: Trained, emit: Emit, should_stop: ShouldStop) -> tuple[Tensors, dict[str, Any]]:
@@ -126,6 +138,7 @@ def manifest_of(trained: Trained, calibration: dict[str, Any]) -> BundleManifest
         preprocess=spec.preprocess,
         patch=spec.patch,
         coarse=None if trained.coarse is None else trained.coarse.stage,
+        largest_only=parent is not None and parent.largest_only,
         networks=networks,
         best=max(networks, key=lambda name: best.get(name, 0.0)),
         settings=trained.settings,

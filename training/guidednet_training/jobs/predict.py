@@ -135,8 +135,9 @@ def _segment(
     emit(Stage(title=f"Reading {job.case}"))
     volume = job.read()
     progress = staged(emit, f"Segmenting {job.case}")
-    pieces = 1.0 if request.largest_only else 0.0
-    found = predictor.predict(volume, progress, should_stop, request.maps, pieces)
+    found = predictor.predict(
+        volume, progress, should_stop, request.maps, float(_largest_only(request, predictor))
+    )
     for note in found.notes:
         emit(Note(text=f"{job.case}: {note}"))
     emit(Stage(title=f"Writing {job.case}"))
@@ -165,12 +166,16 @@ def _record(
         maps=tuple(found.maps),
         confidence_kind=found.kind,
         mean_confidence=found.mean_confidence,
-        largest_only=request.largest_only,
+        largest_only=_largest_only(request, predictor),
         image_digest=volume.digest(),
         device=found.device,
         seconds=round(seconds, 2),
         created=utc_now(),
     )
+
+
+def _largest_only(request: PredictRequest, predictor: Predictor) -> bool:
+    return predictor.manifest.largest_only if request.largest_only is None else request.largest_only
 
 
 def organ_csv(record: PredictionRecord) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..core.bundle import ModelBundle
 from ..core.events import Note, Stage
@@ -13,6 +16,7 @@ from ..core.metrics import TOLERANCE_MM, OrganScore, score_case
 from ..core.project import Project
 from ..core.promotion import compare
 from ..core.scores import OrganFigures, ScoreSheet, mean_of
+from ..inference.postprocess import keep_pieces
 from ..inference.predictor import Predictor
 from ..inference.sliding import Stopped
 from .running import Emit, ShouldStop
@@ -24,6 +28,40 @@ Measure = Callable[[str], AbstractContextManager[object]]  # entered while the c
 
 def _unmeasured(case_id: str) -> AbstractContextManager[object]:
     return nullcontext()
+
+
+def choose_pieces(
+    project: Project, folder: Path, cases: Sequence[str], device: str, emit: Emit, should_stop: ShouldStop
+) -> tuple[bool, CaseScores]:
+    """Find out on validation cases whether a model is better with only the largest piece of each organ.
+
+    Returns
+    -------
+    largest_only : bool
+        Whether the mean Dice over organs is higher then.
+    scores : dict
+        Of the better way.
+
+    Raises
+    ------
+    Stopped
+        When `should_stop` says so.
+    """
+    whole: CaseScores = {}
+    largest: CaseScores = {}
+    for case_id, labels, predictor in _segmented(
+        project, folder, cases, device, emit, should_stop, _unmeasured, 0.0
+    ):
+        whole[case_id] = _score(project, case_id, labels, predictor)
+        largest[case_id] = _score(project, case_id, keep_pieces(labels), predictor)
+    better = mean_dice(largest) > mean_dice(whole)
+    return better, largest if better else whole
+
+
+def mean_dice(scores: CaseScores) -> float:
+    """Give the mean over organs of their mean Dice over cases; 0 where nothing was scored."""
+    known = [figures["dice"] for figures in validation_of(scores).values() if figures["dice"] is not None]
+    return mean_of(known) if known else 0.0
 
 
 def score_model(
@@ -51,23 +89,42 @@ def score_model(
     Stopped
         When `should_stop` says so.
     """
+    segmented = _segmented(project, folder, cases, device, emit, should_stop, measure, None)
+    return {case_id: _score(project, case_id, labels, model) for case_id, labels, model in segmented}
+
+
+def _segmented(
+    project: Project,
+    folder: Path,
+    cases: Sequence[str],
+    device: str,
+    emit: Emit,
+    should_stop: ShouldStop,
+    measure: Measure,
+    pieces: float | None,
+) -> Iterator[tuple[str, NDArray[np.uint8], Predictor]]:
+    """Give each case, its labels (z, y, x) in the bundle's scheme, and what predicted them."""
     emit(Stage(title="Loading the model"))
     predictor = Predictor.load(folder, device)
-    name = predictor.manifest.name
-    scores: CaseScores = {}
     for index, case_id in enumerate(cases):
         if should_stop():
             raise Stopped
-        title = f"Scoring {name} on {case_id} ({index + 1} of {len(cases)})"
+        title = f"Scoring {predictor.manifest.name} on {case_id} ({index + 1} of {len(cases)})"
         image = project.image(case_id)
         with measure(case_id):
-            found = predictor.predict(image, staged(emit, title), should_stop, maps=())
-        labels = predictor.scheme.remap(found.labels.array, project.scheme, allow_loss=True)
-        truth, annotated = project.target(case_id)
-        organs = [organ for organ in annotated if organ in predictor.manifest.organs]
-        scored = score_case(labels, truth, image.geometry.spacing_mm, project.scheme, organs)
-        scores[case_id] = {organ: _figures(score) for organ, score in scored.items()}
-    return scores
+            found = predictor.predict(image, staged(emit, title), should_stop, maps=(), pieces=pieces)
+        yield case_id, found.labels.array, predictor
+
+
+def _score(
+    project: Project, case_id: str, labels: NDArray[np.uint8], predictor: Predictor
+) -> dict[str, OrganFigures]:
+    known = predictor.scheme.remap(labels, project.scheme, allow_loss=True)
+    truth, annotated = project.target(case_id)
+    organs = [organ for organ in annotated if organ in predictor.manifest.organs]
+    spacing_mm = project.case(case_id).geometry.spacing_mm
+    scored = score_case(known, truth, spacing_mm, project.scheme, organs)
+    return {organ: _figures(score) for organ, score in scored.items()}
 
 
 def judged(

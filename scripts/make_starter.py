@@ -1,0 +1,67 @@
+"""Make the starter model out of a bundle: half precision, scored as it ships, with its card.
+
+    python scripts/make_starter.py PROJECT BUNDLE --name starter-1
+
+It replaces training/guidednet_training/starter. Needs the packages installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from guidednet_training.core.bundle import BundleManifest, ModelBundle, Tensors, publish_bundle
+from guidednet_training.core.project import Project
+from guidednet_training.jobs.cards import model_card
+from guidednet_training.jobs.scoring import choose_pieces, validation_of
+
+STARTER = Path(__file__).resolve().parent.parent / "training" / "guidednet_training" / "starter"
+LICENCE = "weights: research use only, as the BTCV data they were trained on; code: BSD-3-Clause"
+CARD = Path(__file__).with_name("starter_card.md")
+
+
+def main() -> None:
+    """Read the command line and write the bundle."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("project", type=Path, help="the project it was trained in")
+    parser.add_argument("bundle", help="name of the bundle in the project")
+    parser.add_argument("--name", default="starter-1", help="name in the manifest; a new model, a new name")
+    parser.add_argument("--out", type=Path, default=STARTER)
+    arguments = parser.parse_args()
+    project = Project.open(arguments.project)
+    bundle = ModelBundle.read(project.bundle_folder(arguments.bundle))
+    tensors = {key: _half(key, array) for key, array in bundle.tensors().items()}
+    manifest = bundle.manifest.model_copy(update={"name": arguments.name, "licence": LICENCE})
+    manifest = _scored(project, manifest, tensors)
+    shutil.rmtree(arguments.out, ignore_errors=True)
+    card = model_card(manifest) + "\n" + CARD.read_text(encoding="utf-8")
+    starter = publish_bundle(arguments.out, manifest, tensors, card)
+    size = sum(path.stat().st_size for path in starter.folder.iterdir())
+    print(f"{starter.folder}: {starter.name}, {size / 2**20:.1f} MiB")
+
+
+def _half(key: str, array: np.ndarray) -> np.ndarray:
+    """Halve the weights of networks; class statistics stay as they are."""
+    return array.astype(np.float16) if key.startswith("net.") and array.dtype == np.float32 else array
+
+
+def _scored(project: Project, manifest: BundleManifest, tensors: Tensors) -> BundleManifest:
+    """Score the halved weights on the validation cases, with and without small pieces."""
+    with TemporaryDirectory() as folder:
+        candidate = publish_bundle(Path(folder) / "candidate", manifest, tensors, "candidate").folder
+        cases = project.labelled_ids("val")
+        largest, scores = choose_pieces(project, candidate, cases, "cpu", _say, lambda: False)
+    return manifest.model_copy(update={"largest_only": largest, "validation": validation_of(scores)})
+
+
+def _say(event: object) -> None:
+    """Leave the stages unsaid."""
+
+
+if __name__ == "__main__":
+    main()
