@@ -113,3 +113,9 @@ def test_rounds_label_the_unlabelled_cases_and_a_coarse_stage_has_its_own_patche
     assert found.step_s == pytest.approx((2.0 + 6.0) / 2)
     assert found.seconds == pytest.approx(plain.seconds + 200 + 2 * 1.0)
     assert found.peak_bytes == 7 << 30  # 1 idle + 3 x 2 of the larger patch
+
+
+def test_one_small_patch_says_nothing_of_the_memory_of_a_large_one() -> None:
+    large = spec(patch=PatchSpec(size=(32, 64, 64), window=(32, 32, 32), labelled=1, unlabelled=1))
+    found = estimate(pace(free_bytes=1), large, Workload())
+    assert (found.step_s, found.peak_bytes, found.refusal) == (8.0, None, "")

@@ -41,15 +41,21 @@ def test_small_patches_are_measured_as_they_are(make_project, train_request) -> 
     assert not list((folder / "runs").glob("*"))  # nothing is left behind
 
 
-def test_large_patches_are_extended_from_smaller_ones() -> None:
-    sizes = pace._sizes((64, 128, 128), 8, 16, "cpu")
-    assert sizes == ((32, 32, 32), (32, 48, 48))
-    assert pace._sizes((64, 128, 128), 8, 32, "cpu") == ((32, 32, 32), (32, 64, 64))
-    assert pace._sizes((64, 128, 128), 8, 16, "cuda") == ((64, 128, 128),)
-    assert pace._sizes((32, 64, 64), 2, 16, "cpu") == ((32, 64, 64),)
-    assert pace._sizes((48, 96, 96), 2, 16, "cpu") == ((32, 32, 32), (32, 48, 48))
-    for sides in sizes:
-        assert all(n % 16 == 0 and n >= 32 for n in sides)
+def test_sizes_grow_up_to_the_real_one() -> None:
+    sizes = pace._sizes((64, 128, 128), 16, "cpu")
+    assert sizes == ((32, 32, 32), (32, 48, 48), (32, 64, 64), (48, 96, 96), (64, 128, 128))
+    assert pace._sizes((64, 128, 128), 32, "cpu")[:2] == ((32, 32, 32), (32, 64, 64))
+    assert pace._sizes((64, 128, 128), 16, "cuda") == ((64, 128, 128),)
+    assert pace._sizes((32, 32, 32), 16, "cpu") == ((32, 32, 32),)
+
+
+@pytest.mark.parametrize(("seconds", "sides"), [(0.1, [96]), (2.5, [32, 64]), (30.0, [32])])
+def test_the_largest_affordable_size_is_measured(seconds: float, sides: list[int]) -> None:
+    def measure(size: pace.Index3) -> pace.Measured:
+        return pace.Measured(voxels=math.prod(size), seconds=seconds * math.prod(size) / 32**3)
+
+    found = pace._largest(measure, [(side, side, side) for side in (32, 64, 96)])
+    assert [m.voxels for m in found] == [side**3 for side in sides]
 
 
 def test_a_network_that_is_not_the_parents_is_refused(make_project, train_request, make_bundle) -> None:
@@ -94,7 +100,6 @@ def test_a_method_that_needs_the_real_size_is_measured_at_that_one(
             raise ValueError("cubes do not fit")
         return pace.Measured(voxels=math.prod(size), seconds=1.0)
 
-    monkeypatch.setattr(pace, "DIRECT_VOXELS", 1)
     monkeypatch.setattr(pace, "_step", step)
     patch = PatchSpec(size=real, window=(32, 32, 32), labelled=1, unlabelled=1)
     found = pace.measure_pace(train_request(make_project(), patch=patch))

@@ -173,8 +173,9 @@ def _seconds(measured: Sequence[Measured], voxels: int) -> float:
 def _peak(pace: Pace, spec: TrainSpec, work: Workload, voxels: int) -> int | None:
     """Give the most memory of steps on patches of this size, of windows, and of reading the largest CT."""
     last, idle = pace.steps[-1], pace.idle_bytes
-    if last.peak_bytes is None or idle is None:
-        return None
+    too_little = len(pace.steps) == 1 and last.voxels != math.prod(spec.patch.size)
+    if last.peak_bytes is None or idle is None or too_little:
+        return None  # one small patch alone would say far too much
     per_voxel = (last.peak_bytes - idle) / last.voxels
     first = pace.steps[0]
     if len(pace.steps) == 2 and first.peak_bytes is not None:

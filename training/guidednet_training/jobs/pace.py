@@ -6,8 +6,9 @@ import gc
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,8 +37,8 @@ from .warm_start import warm_start
 
 Index3 = tuple[int, int, int]
 STEPS = 3  # the first one warms up and is not counted
-DIRECT_VOXELS = 300_000  # a step of so many is measured as it is: seconds on a slow computer
-SHARES = (0.25, 0.375, 0.5, 0.75)  # of a larger patch's sides; the cost is extrapolated from two of them
+PATIENCE_S = 20.0  # for one step; what would take longer is extrapolated from smaller patches
+SHARES = (0.25, 0.375, 0.5, 0.75)  # of the sides of a patch: sizes to try, the smallest one first
 LEAST = 32  # voxels a side
 TOO_LITTLE_MEMORY = "Not enough memory. Take smaller or fewer patches, a narrower network, or another preset."
 
@@ -89,8 +90,9 @@ def measure_pace(request: TrainRequest) -> Pace:
 
     Notes
     -----
-    The images are made up: what a step costs does not depend on what they show. On a CPU large
-    patches are not tried out; their cost is extended from two smaller sizes.
+    The images are made up: what a step costs does not depend on what they show. On a CPU a small
+    patch comes first; from it follows the largest one that does not take too long, at best the real
+    one. Small patches cost more a voxel, so that an extrapolation rather says too much.
     """
     free = None
     try:
@@ -124,25 +126,24 @@ def _measure(subject: _Subject, free: int | None) -> Pace:
     in_rounds = settings if isinstance(settings, RoundSettings) else None
     multiple = max(net.multiple for net in networks.values())
     idle = _held_bytes(subject.device)
-    patches = spec.patch.labelled + spec.patch.unlabelled
+    sizes, windows = (_sizes(size, multiple, subject.device) for size in (spec.patch.size, spec.patch.window))
     return Pace(
         device=device_name(spec.devices),
         networks=len(networks),
         rounds=0 if in_rounds is None else in_rounds.rounds,
         coarse=None if in_rounds is None else in_rounds.coarse_grid,
-        steps=_steps(subject, _sizes(spec.patch.size, patches, multiple, subject.device)),
-        windows=_windows(subject, _sizes(spec.patch.window, 1, multiple, subject.device)),
+        steps=_steps(subject, sizes),
+        windows=_largest(partial(_window, subject, method), windows),
         idle_bytes=idle,
         free_bytes=free,
     )
 
 
-def _sizes(size: Index3, count: int, multiple: int, device: str) -> tuple[Index3, ...]:
-    """Give the sizes to be measured: the real one where it is quickly done, else two smaller ones."""
-    if device == "cuda" or count * math.prod(size) <= DIRECT_VOXELS:
+def _sizes(size: Index3, multiple: int, device: str) -> tuple[Index3, ...]:
+    """Give the sizes that may be measured, the real one last; on a GPU that alone."""
+    if device == "cuda":
         return (size,)
-    smaller = dict.fromkeys(_shrunk(size, share, multiple) for share in SHARES)
-    return (*smaller, size)[:2]
+    return tuple(dict.fromkeys([*(_shrunk(size, share, multiple) for share in SHARES), size]))
 
 
 def _shrunk(size: Index3, share: float, multiple: int) -> Index3:
@@ -154,11 +155,21 @@ def _shrunk(size: Index3, share: float, multiple: int) -> Index3:
 def _steps(subject: _Subject, sizes: Sequence[Index3]) -> tuple[Measured, ...]:
     """Measure steps at several sizes; where a method needs the real size, at that one alone."""
     try:
-        return tuple(_step(subject, size) for size in sizes)
+        return _largest(partial(_step, subject), sizes)
     except (GuidedNetError, ValueError, RuntimeError) as error:
-        if is_out_of_memory(error) or tuple(sizes) == (subject.spec.patch.size,):
+        if is_out_of_memory(error) or len(sizes) == 1:
             raise
-    return (_step(subject, subject.spec.patch.size),)
+    return (_step(subject, sizes[-1]),)
+
+
+def _largest(measure: Callable[[Index3], Measured], sizes: Sequence[Index3]) -> tuple[Measured, ...]:
+    """Measure the smallest size and the largest that is affordable; the real one needs no other."""
+    first = measure(sizes[0])
+    fit_in = [size for size in sizes if first.seconds * math.prod(size) / first.voxels <= PATIENCE_S]
+    if not fit_in or fit_in[-1] == sizes[0]:
+        return (first,)
+    last = measure(fit_in[-1])
+    return (last,) if fit_in[-1] == sizes[-1] else (first, last)
 
 
 def _step(subject: _Subject, size: Index3) -> Measured:
@@ -183,19 +194,14 @@ def _step(subject: _Subject, size: Index3) -> Measured:
     return Measured(voxels=math.prod(size), seconds=seconds, peak_bytes=_peak_bytes(subject.device))
 
 
-def _windows(subject: _Subject, sizes: Sequence[Index3]) -> tuple[Measured, ...]:
-    method = subject.method(subject.spec.patch.size)
-    net = method.predictor().to(subject.device).eval()
-    found = []
-    for size in sizes:
-        image, windows = np.zeros(size, np.float32), Windows(size)
-        seconds = []
-        for _ in range(2):
-            start = time.perf_counter()
-            segment(image, net, windows, device=subject.device)
-            seconds.append(time.perf_counter() - start)
-        found.append(Measured(voxels=math.prod(size), seconds=min(seconds)))
-    return tuple(found)
+def _window(subject: _Subject, method: Method, size: Index3) -> Measured:
+    net = method.predictor().to(subject.device)
+    image, windows, seconds = np.zeros(size, np.float32), Windows(size), []
+    for _ in range(2):
+        start = time.perf_counter()
+        segment(image, net, windows, device=subject.device)
+        seconds.append(time.perf_counter() - start)
+    return Measured(voxels=math.prod(size), seconds=min(seconds))
 
 
 def _made_up(size: Index3, n_classes: int) -> PreparedCase:
