@@ -50,6 +50,13 @@ def test_a_retraining_sees_a_ct_as_its_parent_does() -> None:
     assert spec.settings["ramp_from_end"] is True
 
 
+def test_a_retraining_does_not_teach_a_good_model_to_doubt_background() -> None:
+    settings = retrain_spec(parent("guidednet", prior="uniform", background_floor=0.0)).settings
+    assert (settings["prior"], settings["background_floor"]) == ("train_sqrt", 1.0)
+    official = retrain_spec(parent("guidednet", kernel="official", prior="uniform")).settings
+    assert official["prior"] == "uniform"  # that kernel knows no other
+
+
 @pytest.mark.parametrize("method", ["guidednet", "cps"])
 def test_other_settings_survive_only_within_a_method(method: str) -> None:
     spec = retrain_spec(parent("guidednet", balance=True, lambda_u=0.4), method)

@@ -101,6 +101,15 @@ def test_learns_and_reports(tmp_path: Path) -> None:
     assert any(isinstance(e, Checkpointed) for e in events)
 
 
+def test_slow_steps_are_remembered_before_the_next_validation(tmp_path: Path, monkeypatch) -> None:
+    train = spec("supervised", 3).model_copy(update={"validate_every": 1000})
+    _, seldom = run(make("supervised"), train, tmp_path / "seldom")
+    monkeypatch.setattr("guidednet_training.engine.loop.CHECKPOINT_EVERY_S", 0.0)
+    _, often = run(make("supervised"), train, tmp_path / "often")
+    saved = [[e.step for e in events if isinstance(e, Checkpointed)] for events in (seldom, often)]
+    assert saved == [[3], [1, 2, 3]]
+
+
 def test_ends_with_the_best_weights_not_the_last(tmp_path: Path) -> None:
     method = make("supervised")
     scripted = iter([0.3, 0.9, 0.5])

@@ -19,6 +19,15 @@ RETRAIN_LR = 0.01
 CLIP = 10.0  # gradient norm; a rare patch of one small organ must not throw good weights away
 # With one or two patches a step most organs are absent most of the time.
 SMALL_BATCH = {"balance": True, "absent_pull": False}
+# GuidedNet from a good model. Networks that agree already need no slow start of what they teach each
+# other; and as published (all classes equally likely to the mixture, background pseudo-labels without
+# weight) every organ grows at first (docs/experiments.md).
+GENTLE: dict[str, Any] = {
+    "ramp_from_end": True,
+    "prior": "train_sqrt",
+    "rectify_confidence": 0.9,
+    "background_floor": 1.0,
+}
 
 
 @dataclass(frozen=True)
@@ -154,8 +163,10 @@ def _retraining(parent: BundleManifest, method: MethodFacts, steps: int) -> Trai
 
 def _settings(parent: BundleManifest, method: str) -> dict[str, Any]:
     kept = dict(parent.settings) if parent.method == method else {}
-    # networks that agree already need no slow start of what they teach each other
-    return kept | ({"ramp_from_end": True} if method == "guidednet" else {})
+    if method != "guidednet":
+        return kept
+    gentle = GENTLE if kept.get("kernel", "gaussian") == "gaussian" else {"ramp_from_end": True}
+    return kept | gentle
 
 
 def with_values(spec: TrainSpec, values: Mapping[str, Any]) -> TrainSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
@@ -25,6 +26,7 @@ from ..nets import SegNet
 from .checkpoint import CheckpointFolder, Progress
 from .optim import build_optimisers, set_learning_rate
 
+CHECKPOINT_EVERY_S = 300.0  # at most so much work is lost by a kill, however slow the steps
 Validate = Callable[[SegNet], dict[str, float]]  # network -> Dice per organ
 
 
@@ -83,7 +85,7 @@ def fit(
     optimisers = dict(zip(optimisers, ready, strict=True))
     everything = nn.ModuleDict({"method": method, "average": shipped})
     progress = checkpoints.load(everything, optimisers) or Progress(0, {})
-    stopped = False
+    stopped, saved_s = False, time.monotonic()
     with ThreadPoolExecutor(1) as ahead:  # the next batch is cut while this one is learnt
         coming: Future[Batch] = ahead.submit(batches, progress.done)
         for step in range(progress.done, spec.steps):
@@ -100,8 +102,10 @@ def fit(
             due = _validation_due(spec, progress.done)
             if due:
                 _validate(method, shipped, validate, checkpoints, progress, emit)
-            if due or stopped or progress.done % spec.validate_every == 0:
+            long_ago = time.monotonic() - saved_s > CHECKPOINT_EVERY_S
+            if due or stopped or long_ago or progress.done % spec.validate_every == 0:
                 path = checkpoints.save(everything, optimisers, progress)
+                saved_s = time.monotonic()
                 emit(Checkpointed(step=progress.done, path=str(path)))
             if stopped:
                 break
