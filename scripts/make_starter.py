@@ -1,4 +1,4 @@
-"""Make the starter model out of a bundle: half precision, scored as it ships, with its card.
+"""Make the starter model of a bundle: its best network in half precision, measured as it ships, and its card.
 
     python scripts/make_starter.py PROJECT BUNDLE --name starter-1
 
@@ -11,12 +11,17 @@ import argparse
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
 from guidednet_training.core.bundle import BundleManifest, ModelBundle, Tensors, publish_bundle
 from guidednet_training.core.project import Project
+from guidednet_training.inference.calibrate import calibrate
+from guidednet_training.inference.sliding import Windows
+from guidednet_training.inference.weights import unpack
 from guidednet_training.jobs.cards import model_card
+from guidednet_training.jobs.cases import CaseChoice, prepare_cases
 from guidednet_training.jobs.scoring import choose_pieces, validation_of
 
 STARTER = Path(__file__).resolve().parent.parent / "training" / "guidednet_training" / "starter"
@@ -35,8 +40,12 @@ def main() -> None:
     arguments = parser.parse_args()
     project = Project.open(arguments.project)
     bundle = ModelBundle.read(project.bundle_folder(arguments.bundle))
-    tensors = {key: _half(key, array) for key, array in bundle.tensors().items()}
-    manifest = bundle.manifest.model_copy(update={"name": arguments.name, "licence": LICENCE})
+    best = bundle.manifest.best
+    parts = (f"net.{best}.", f"bank.{best}.")
+    tensors = {key: _half(key, array) for key, array in bundle.tensors().items() if key.startswith(parts)}
+    changes = {"name": arguments.name, "licence": LICENCE, "networks": (best,)}
+    manifest = bundle.manifest.model_copy(update=changes)
+    manifest = manifest.model_copy(update={"calibration": _calibrated(project, manifest, tensors)})
     manifest = _scored(project, manifest, tensors)
     shutil.rmtree(arguments.out, ignore_errors=True)
     card = model_card(manifest) + "\n" + CARD.read_text(encoding="utf-8")
@@ -48,6 +57,15 @@ def main() -> None:
 def _half(key: str, array: np.ndarray) -> np.ndarray:
     """Halve the weights of networks; class statistics stay as they are."""
     return array.astype(np.float16) if key.startswith("net.") and array.dtype == np.float32 else array
+
+
+def _calibrated(project: Project, manifest: BundleManifest, tensors: Tensors) -> dict[str, Any]:
+    """Fit the temperature of the network that ships."""
+    choice = CaseChoice(labelled=(), unlabelled=(), val=project.labelled_ids("val"))
+    cases = prepare_cases(project, choice, manifest.preprocess, _say, lambda: False)
+    networks, banks = unpack(manifest, tensors)
+    windows = Windows.of(manifest.patch)
+    return calibrate(networks, banks, cases.val if cases else (), manifest.organs, windows)
 
 
 def _scored(project: Project, manifest: BundleManifest, tensors: Tensors) -> BundleManifest:

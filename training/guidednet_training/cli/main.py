@@ -18,12 +18,13 @@ from . import desktop, evaluating, experiment, models, predicting, projects, run
 EPILOG = """\
 a first day:
   guidednet demo                                  the whole loop on synthetic cases
+  guidednet predict ct.nii.gz --out results       segment any CT with the starter model
   guidednet new my_project                        make a project
   guidednet import my_project dataset_folder      see the plan, then import
-  guidednet train my_project                      learn from labelled and unlabelled cases
+  guidednet train my_project --from starter       learn from labelled and unlabelled cases
   guidednet evaluate my_project                   the new model against the old, organ by organ
   guidednet promote my_project NAME               use the new model from now on
-  guidednet predict ct.nii.gz --project my_project --out results     segment any CT with it
+  guidednet predict ct.nii.gz --project my_project --out results     segment with it
 """
 
 

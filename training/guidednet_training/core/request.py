@@ -23,9 +23,7 @@ class PredictRequest(Record):
     device: str = "auto"
     maps: tuple[str, ...] = ("confidence", "typicality", "entropy", "disagreement")
     networks: Literal["all", "best"] = "all"
-    largest_only: bool | None = (
-        None  # keep only the largest piece of each organ; none = as the bundle says
-    )
+    largest_only: bool | None = None  # keep only the largest piece of each organ; none = as the bundle says
 
 
 class TrainRequest(Record):
