@@ -22,7 +22,7 @@ from guidednet_training.inference.sliding import Windows
 from guidednet_training.inference.weights import unpack
 from guidednet_training.jobs.cards import model_card
 from guidednet_training.jobs.cases import CaseChoice, prepare_cases
-from guidednet_training.jobs.scoring import choose_pieces, validation_of
+from guidednet_training.jobs.scoring import choose_answer, validation_of
 
 STARTER = Path(__file__).resolve().parent.parent / "training" / "guidednet_training" / "starter"
 LICENCE = "weights: research use only, as the BTCV data they were trained on; code: BSD-3-Clause"
@@ -73,8 +73,8 @@ def _scored(project: Project, manifest: BundleManifest, tensors: Tensors) -> Bun
     with TemporaryDirectory() as folder:
         candidate = publish_bundle(Path(folder) / "candidate", manifest, tensors, "candidate").folder
         cases = project.labelled_ids("val")
-        largest, scores = choose_pieces(project, candidate, cases, "cpu", _say, lambda: False)
-    return manifest.model_copy(update={"largest_only": largest, "validation": validation_of(scores)})
+        chosen, scores = choose_answer(project, candidate, cases, "cpu", _say, lambda: False)
+    return manifest.model_copy(update={**chosen._asdict(), "validation": validation_of(scores)})
 
 
 def _say(event: object) -> None:

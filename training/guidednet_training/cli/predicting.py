@@ -67,7 +67,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         out=str(arguments.out),
         device=arguments.device,
         maps=tuple(arguments.maps),
-        networks="best" if arguments.fast else "all",
+        networks="best" if arguments.fast else None,
         largest_only=arguments.largest_only,
     )
     failures = _carry_out(request)

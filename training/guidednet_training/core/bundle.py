@@ -67,6 +67,11 @@ class BundleManifest(Record):
     coarse: CoarseStage | None = Field(
         None, description="a coarse model finds the region to look at first; none = the whole CT is looked at"
     )
+    answer: Literal["all", "best"] = Field(
+        "all",
+        description="who gives labels and maps: all networks in the mean, or the best alone; chosen on "
+        "validation cases",
+    )
     largest_only: bool = Field(
         False,
         description="only the largest connected piece of each organ is kept; chosen on validation cases",

@@ -22,7 +22,7 @@ class PredictRequest(Record):
     out: str | None = None
     device: str = "auto"
     maps: tuple[str, ...] = ("confidence", "typicality", "entropy", "disagreement")
-    networks: Literal["all", "best"] = "all"
+    networks: Literal["all", "best"] | None = None  # none = as the bundle says
     largest_only: bool | None = None  # keep only the largest piece of each organ; none = as the bundle says
 
 

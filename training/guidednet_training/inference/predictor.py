@@ -80,7 +80,7 @@ class Predictor:
 
     @classmethod
     def load(
-        cls, folder: Path | str, device: str = "auto", networks: Literal["all", "best"] = "all"
+        cls, folder: Path | str, device: str = "auto", networks: Literal["all", "best"] | None = None
     ) -> Predictor:
         """Load a bundle.
 
@@ -92,6 +92,7 @@ class Predictor:
             "auto" takes a CUDA device where there is one, else the CPU; or "cpu", "cuda", "cuda:1".
         networks : {"all", "best"}
             Average all networks of the bundle, or use the one that was best on validation: half the time.
+            As the bundle says where it is left out.
 
         Raises
         ------
@@ -103,7 +104,7 @@ class Predictor:
         where = _device(device)
         bundle = ModelBundle.read(folder)
         nets, banks = unpack(bundle.manifest, bundle.tensors())
-        if networks == "best":
+        if (networks or bundle.manifest.answer) == "best":
             best = bundle.manifest.best
             nets, banks = {best: nets[best]}, {name: bank for name, bank in banks.items() if name == best}
         temperature = float(bundle.manifest.calibration.get("temperature", 1.0))

@@ -25,6 +25,7 @@ def model_card(manifest: BundleManifest) -> str:
         f"It sees a CT clipped to [{low:g}, {high:g}] HU {sight} (z, y, x). What differs only outside "
         "this window (lung, bone, metal) is invisible to it.",
         _cascade(manifest),
+        "Its best network answers alone." if manifest.answer == "best" else "",
         "Of each organ only the largest connected piece is kept." if manifest.largest_only else "",
         _validation(manifest),
         _calibration(manifest),

@@ -22,13 +22,13 @@ from ..engine.loop import FitResult
 from ..functional.mixture import MixtureOptions
 from ..inference.calibrate import calibrate, fit_banks
 from ..inference.sliding import Windows
-from ..inference.weights import Tensors, pack
+from ..inference.weights import pack
 from ..methods import Method
 from .cards import TERMS, model_card
 from .cases import TrainingCases
 from .regions import CoarseModel
 from .running import Emit, ShouldStop
-from .scoring import CaseScores, choose_pieces, judged, score_model, validation_of, warn_of_leaks
+from .scoring import CaseScores, choose_answer, judged, score_model, validation_of, warn_of_leaks
 from .stages import staged
 
 
@@ -80,13 +80,24 @@ def finish(trained: Trained, emit: Emit, should_stop: ShouldStop) -> None:
 
 def _publish(trained: Trained, folder: Path, emit: Emit, should_stop: ShouldStop) -> CaseScores:
     """Measure the networks as they will be used (through a candidate bundle), then publish them."""
-    tensors, calibration = _measured(trained, emit, should_stop)
-    manifest = manifest_of(trained, calibration)
+    networks, windows = trained.method.networks(), Windows.of(trained.spec.patch)
+    banks = fit_banks(
+        networks, trained.cases.labelled, windows, _mixture(trained),
+        device=trained.device, progress=staged(emit, "Measuring the classes"), should_stop=should_stop,
+    )  # fmt: skip
+    tensors, manifest = pack(networks, banks), manifest_of(trained, {})
     coarse = None if trained.coarse is None else trained.coarse.bundle
     candidate = trained.run.folder / "candidate"
     shutil.rmtree(candidate, ignore_errors=True)
     publish_bundle(candidate, manifest, tensors, model_card(manifest), coarse)
     manifest, scores = _validated(trained, candidate, manifest, emit, should_stop)
+    answering = tuple(networks) if manifest.answer == "all" else (manifest.best,)
+    calibration = calibrate(
+        {name: networks[name] for name in answering}, {name: banks[name] for name in answering},
+        trained.cases.val, trained.project.scheme.names, windows,
+        device=trained.device, progress=staged(emit, "Calibrating the confidence"), should_stop=should_stop,
+    )  # fmt: skip
+    manifest = manifest.model_copy(update={"calibration": calibration})
     publish_bundle(folder, manifest, tensors, model_card(manifest), coarse)
     shutil.rmtree(candidate, ignore_errors=True)
     return scores
@@ -95,27 +106,16 @@ def _publish(trained: Trained, folder: Path, emit: Emit, should_stop: ShouldStop
 def _validated(
     trained: Trained, candidate: Path, manifest: BundleManifest, emit: Emit, should_stop: ShouldStop
 ) -> tuple[BundleManifest, CaseScores]:
-    """Score the candidate, and keep only the largest pieces of organs where that is better."""
+    """Score the candidate, and settle how its networks answer."""
     if not trained.cases.val:
         return manifest, {}
     cases, device = [case.id for case in trained.cases.val], trained.device.type
-    largest, scores = choose_pieces(trained.project, candidate, cases, device, emit, should_stop)
-    if largest:
+    chosen, scores = choose_answer(trained.project, candidate, cases, device, emit, should_stop)
+    if chosen.answer == "best":
+        emit(Note(text="On the validation cases its best network alone is better than the mean of all."))
+    if chosen.largest_only:
         emit(Note(text="On the validation cases it is better to keep only the largest piece of each organ."))
-    return manifest.model_copy(update={"largest_only": largest, "validation": validation_of(scores)}), scores
-
-
-def _measured(trained: Trained, emit: Emit, should_stop: ShouldStop) -> tuple[Tensors, dict[str, Any]]:
-    networks, windows = trained.method.networks(), Windows.of(trained.spec.patch)
-    banks = fit_banks(
-        networks, trained.cases.labelled, windows, _mixture(trained),
-        device=trained.device, progress=staged(emit, "Measuring the classes"), should_stop=should_stop,
-    )  # fmt: skip
-    calibration = calibrate(
-        networks, banks, trained.cases.val, trained.project.scheme.names, windows,
-        device=trained.device, progress=staged(emit, "Calibrating the confidence"), should_stop=should_stop,
-    )  # fmt: skip
-    return pack(networks, banks), calibration
+    return manifest.model_copy(update={**chosen._asdict(), "validation": validation_of(scores)}), scores
 
 
 def _mixture(trained: Trained) -> MixtureOptions:

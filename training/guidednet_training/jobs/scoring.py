@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,39 +23,53 @@ from .running import Emit, ShouldStop
 from .stages import staged
 
 CaseScores = dict[str, dict[str, OrganFigures]]  # case -> organ
+Networks = Literal["all", "best"]
 Measure = Callable[[str], AbstractContextManager[object]]  # entered while the case of this id is segmented
+
+
+class Answer(NamedTuple):
+    """How a model's networks become labels: fields of its manifest."""
+
+    answer: Networks
+    largest_only: bool
 
 
 def _unmeasured(case_id: str) -> AbstractContextManager[object]:
     return nullcontext()
 
 
-def choose_pieces(
+def choose_answer(
     project: Project, folder: Path, cases: Sequence[str], device: str, emit: Emit, should_stop: ShouldStop
-) -> tuple[bool, CaseScores]:
-    """Find out on validation cases whether a model is better with only the largest piece of each organ.
+) -> tuple[Answer, CaseScores]:
+    """Find out on validation cases who should answer, and whether small pieces are better dropped.
+
+    Tried are the mean of all networks and the best alone, each with all pieces and with only the
+    largest of each organ; the highest mean Dice over organs wins, the plainer way where they are equal.
 
     Returns
     -------
-    largest_only : bool
-        Whether the mean Dice over organs is higher then.
+    answer : Answer
     scores : dict
-        Of the better way.
+        Of that way.
 
     Raises
     ------
     Stopped
         When `should_stop` says so.
     """
-    whole: CaseScores = {}
-    largest: CaseScores = {}
-    for case_id, labels, predictor in _segmented(
-        project, folder, cases, device, emit, should_stop, _unmeasured, 0.0
-    ):
-        whole[case_id] = _score(project, case_id, labels, predictor)
-        largest[case_id] = _score(project, case_id, keep_pieces(labels), predictor)
-    better = mean_dice(largest) > mean_dice(whole)
-    return better, largest if better else whole
+    tried: dict[Answer, CaseScores] = {}
+    several = len(ModelBundle.read(folder).manifest.networks) > 1
+    ways: tuple[Networks, ...] = ("all", "best") if several else ("all",)
+    for networks in ways:
+        whole: CaseScores = {}
+        largest: CaseScores = {}
+        predictor = _loaded(folder, device, emit, networks)
+        for case_id, labels in _segmented(project, predictor, cases, emit, should_stop, _unmeasured, 0.0):
+            whole[case_id] = _score(project, case_id, labels, predictor)
+            largest[case_id] = _score(project, case_id, keep_pieces(labels), predictor)
+        tried |= {Answer(networks, False): whole, Answer(networks, True): largest}
+    best = max(tried, key=lambda answer: mean_dice(tried[answer]))
+    return best, tried[best]
 
 
 def mean_dice(scores: CaseScores) -> float:
@@ -89,23 +103,26 @@ def score_model(
     Stopped
         When `should_stop` says so.
     """
-    segmented = _segmented(project, folder, cases, device, emit, should_stop, measure, None)
-    return {case_id: _score(project, case_id, labels, model) for case_id, labels, model in segmented}
+    predictor = _loaded(folder, device, emit, None)
+    segmented = _segmented(project, predictor, cases, emit, should_stop, measure, None)
+    return {case_id: _score(project, case_id, labels, predictor) for case_id, labels in segmented}
+
+
+def _loaded(folder: Path, device: str, emit: Emit, networks: Networks | None) -> Predictor:
+    emit(Stage(title="Loading the model"))
+    return Predictor.load(folder, device, networks)
 
 
 def _segmented(
     project: Project,
-    folder: Path,
+    predictor: Predictor,
     cases: Sequence[str],
-    device: str,
     emit: Emit,
     should_stop: ShouldStop,
     measure: Measure,
     pieces: float | None,
-) -> Iterator[tuple[str, NDArray[np.uint8], Predictor]]:
-    """Give each case, its labels (z, y, x) in the bundle's scheme, and what predicted them."""
-    emit(Stage(title="Loading the model"))
-    predictor = Predictor.load(folder, device)
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Give each case and its labels (z, y, x) in the bundle's scheme."""
     for index, case_id in enumerate(cases):
         if should_stop():
             raise Stopped
@@ -113,7 +130,7 @@ def _segmented(
         image = project.image(case_id)
         with measure(case_id):
             found = predictor.predict(image, staged(emit, title), should_stop, maps=(), pieces=pieces)
-        yield case_id, found.labels.array, predictor
+        yield case_id, found.labels.array
 
 
 def _score(
