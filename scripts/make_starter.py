@@ -13,13 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from guidednet_training.core.bundle import BundleManifest, ModelBundle, Tensors, publish_bundle
 from guidednet_training.core.project import Project
 from guidednet_training.inference.calibrate import calibrate
 from guidednet_training.inference.sliding import Windows
-from guidednet_training.inference.weights import unpack
+from guidednet_training.inference.weights import pack, unpack
 from guidednet_training.jobs.cards import model_card
 from guidednet_training.jobs.cases import CaseChoice, prepare_cases
 from guidednet_training.jobs.scoring import choose_answer, validation_of
@@ -41,8 +39,8 @@ def main() -> None:
     project = Project.open(arguments.project)
     bundle = ModelBundle.read(project.bundle_folder(arguments.bundle))
     best = bundle.manifest.best
-    parts = (f"net.{best}.", f"bank.{best}.")
-    tensors = {key: _half(key, array) for key, array in bundle.tensors().items() if key.startswith(parts)}
+    networks, banks = unpack(bundle.manifest, bundle.tensors())
+    tensors = pack({best: networks[best]}, {best: banks[best]}, half=True)
     changes = {"name": arguments.name, "licence": LICENCE, "networks": (best,)}
     manifest = bundle.manifest.model_copy(update=changes)
     manifest = manifest.model_copy(update={"calibration": _calibrated(project, manifest, tensors)})
@@ -52,11 +50,6 @@ def main() -> None:
     starter = publish_bundle(arguments.out, manifest, tensors, card)
     size = sum(path.stat().st_size for path in starter.folder.iterdir())
     print(f"{starter.folder}: {starter.name}, {size / 2**20:.1f} MiB")
-
-
-def _half(key: str, array: np.ndarray) -> np.ndarray:
-    """Halve the weights of networks; class statistics stay as they are."""
-    return array.astype(np.float16) if key.startswith("net.") and array.dtype == np.float32 else array
 
 
 def _calibrated(project: Project, manifest: BundleManifest, tensors: Tensors) -> dict[str, Any]:

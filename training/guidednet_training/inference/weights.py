@@ -9,13 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..core.bundle import BundleManifest
+from ..core.bundle import BundleManifest, Tensors
 from ..core.errors import BundleError
 from ..functional.class_bank import ClassBank
 from ..functional.mixture import MixtureOptions
 from ..nets import SegNet, build_net
-
-Tensors = dict[str, NDArray[Any]]
 
 
 def pack(networks: Mapping[str, SegNet], banks: Mapping[str, ClassBank], half: bool = False) -> Tensors:
