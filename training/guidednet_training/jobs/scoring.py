@@ -57,7 +57,7 @@ def choose_answer(
     Stopped
         When `should_stop` says so.
     """
-    tried: dict[Answer, CaseScores] = {}
+    overlap: dict[Answer, CaseScores] = {}
     several = len(ModelBundle.read(folder).manifest.networks) > 1
     ways: tuple[Networks, ...] = ("all", "best") if several else ("all",)
     for networks in ways:
@@ -65,11 +65,17 @@ def choose_answer(
         largest: CaseScores = {}
         predictor = _loaded(folder, device, emit, networks)
         for case_id, labels in _segmented(project, predictor, cases, emit, should_stop, _unmeasured, 0.0):
-            whole[case_id] = _score(project, case_id, labels, predictor)
-            largest[case_id] = _score(project, case_id, keep_pieces(labels), predictor)
-        tried |= {Answer(networks, False): whole, Answer(networks, True): largest}
-    best = max(tried, key=lambda answer: mean_dice(tried[answer]))
-    return best, tried[best]
+            whole[case_id] = _score(project, case_id, labels, predictor, surfaces=False)
+            largest[case_id] = _score(project, case_id, keep_pieces(labels), predictor, surfaces=False)
+        overlap |= {Answer(networks, False): whole, Answer(networks, True): largest}
+    best = max(overlap, key=lambda answer: mean_dice(overlap[answer]))
+    # segmenting once more is seconds, the surfaces of every way of a poor model are minutes
+    predictor = _loaded(folder, device, emit, best.answer)
+    scores: CaseScores = {}
+    for case_id, labels in _segmented(project, predictor, cases, emit, should_stop, _unmeasured, 0.0):
+        chosen = keep_pieces(labels) if best.largest_only else labels
+        scores[case_id] = _score(project, case_id, chosen, predictor)
+    return best, scores
 
 
 def mean_dice(scores: CaseScores) -> float:
@@ -134,13 +140,13 @@ def _segmented(
 
 
 def _score(
-    project: Project, case_id: str, labels: NDArray[np.uint8], predictor: Predictor
+    project: Project, case_id: str, labels: NDArray[np.uint8], predictor: Predictor, surfaces: bool = True
 ) -> dict[str, OrganFigures]:
     known = predictor.scheme.remap(labels, project.scheme, allow_loss=True)
     truth, annotated = project.target(case_id)
     organs = [organ for organ in annotated if organ in predictor.manifest.organs]
     spacing_mm = project.case(case_id).geometry.spacing_mm
-    scored = score_case(known, truth, spacing_mm, project.scheme, organs)
+    scored = score_case(known, truth, spacing_mm, project.scheme, organs, surfaces=surfaces)
     return {organ: _figures(score) for organ, score in scored.items()}
 
 
