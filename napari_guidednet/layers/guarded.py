@@ -24,7 +24,7 @@ class Gate(Protocol):
     def refuse(self, voxels: int) -> None:
         """Count voxels that were wanted and not given."""
 
-    def painted(self, old: npt.NDArray[np.uint8], new: npt.NDArray[np.uint8] | int) -> None:
+    def painted(self, old: npt.NDArray[np.uint8], new: npt.NDArray[np.uint8] | int) -> object:
         """Take note of voxels that were written."""
 
 

@@ -13,9 +13,11 @@ from ..layers.colours import hex_colour
 from ..state.correction import Correction
 from ..state.review import organ_centre, organ_rows
 from .buttons import button
+from .command import Command
 from .guard import guarded
 from .organs import OrganTable
 from .places import PlacesRow
+from .section import Section
 from .view import ViewBox
 
 if TYPE_CHECKING:
@@ -61,13 +63,13 @@ class CorrectPanel(QWidget):
         head.addWidget(self.case, 1)
         head.addWidget(self.saved)
         layout.addLayout(head)
-        layout.addWidget(self.view)
+        layout.addWidget(Section("View", self.view, opened=True))
         layout.addWidget(self.table, 1)
         row = QHBoxLayout()
         for widget in (self.paint, self.confirm, self.confirm_all):
             row.addWidget(widget)
         layout.addLayout(row)
-        layout.addWidget(self.places)
+        layout.addWidget(Section("Where to look", self.places, opened=True))
 
     def _connect(self) -> None:
         self.desk.correction_changed.connect(self._begin)
@@ -95,6 +97,14 @@ class CorrectPanel(QWidget):
 
     def _refresh_later(self, *_: object) -> None:
         self._later.start()
+
+    def commands(self) -> tuple[Command, ...]:
+        """Give what can be done here by a key."""
+        return (
+            Command("next_place", "Go to the next place worth looking at", "Alt-N", self.places.next.click),
+            Command("lock_organ", "Lock or unlock the selected organ", "Alt-L", self._turn_lock),
+            Command("confirm_organ", "Confirm the selected organ", "Alt-C", self.confirm.click),
+        )
 
     def refresh(self) -> None:
         """Show the organs of the open case as they are now."""
@@ -138,6 +148,12 @@ class CorrectPanel(QWidget):
             else ""
         )
         self.desk.say(f"{_titles(correction, [name])} is {word}.{kept}")
+
+    @guarded
+    def _turn_lock(self) -> None:
+        name = self.table.current
+        if name is not None:
+            self._lock(name, name not in self._open().locks)
 
     @guarded
     def _set_confirmed(self, name: str, on: bool) -> None:

@@ -47,7 +47,7 @@ class MainPanel(QWidget):
         self.correct = CorrectPanel(self.desk)
         self.train = TrainPanel(self.desk)
         self.models = ModelsPanel(self.desk)
-        self.shortcuts = Shortcuts(napari_viewer, self.correct)
+        self.shortcuts = Shortcuts(napari_viewer, self.correct.commands())
         self.status = StatusLine()
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)

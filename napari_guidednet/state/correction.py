@@ -25,6 +25,8 @@ from ..backend import (
 from . import gate
 from .session import OpenCase, Prediction
 
+Box = tuple[slice, slice, slice]  # z, y, x
+
 _PIECE = 1 << 18  # voxels; stays in the processor's cache
 _PAUSE_S = 20.0  # a longer gap between two strokes is a break, not work
 
@@ -45,6 +47,15 @@ class MergeReport:
         if self.kept:
             text += f"; {len(self.kept)} protected organs kept as they were ({self.refused:,} voxels refused)"
         return text + "."
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What a tool's writing came to, in voxels."""
+
+    written: int
+    refused: int
+    organs: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,8 +195,14 @@ class Correction:
             self.refused_voxels += voxels
             self.refused.emit(voxels)
 
-    def painted(self, old: gate.Labels, new: gate.Labels | int) -> None:
-        """Note a stroke that was written: values before and after, shape (n,), in the voxels that changed."""
+    def painted(self, old: gate.Labels, new: gate.Labels | int) -> frozenset[str]:
+        """Note a stroke that was written; give the organs it changed.
+
+        Parameters
+        ----------
+        old, new : array (n,) of uint8
+            Values before and after in the voxels that changed.
+        """
         lost, gained = _count(old), np.zeros(256, np.int64)
         if isinstance(new, int):
             gained[new] = old.size
@@ -201,6 +218,34 @@ class Correction:
         self._note_stroke(names)
         self._set_states(names, OrganState.CORRECTED)
         self._touch(names)
+        return names
+
+    def write(self, box: Box, new: gate.Labels, tool: str, bundle: str | None = None) -> Writing:
+        """Let a tool write labels, as far as the gate allows; the layer draws them anew.
+
+        Parameters
+        ----------
+        box : three slices (z, y, x)
+            Where, on the grid of the case.
+        new : array of uint8
+            The labels wanted there, of the box's shape; equal to those now where nothing shall change.
+        tool : str
+            What wrote, in words: "grow".
+        bundle : str, optional
+            The model whose labels these are.
+        """
+        old = self.labels[box].copy()
+        wanted = old != new
+        write = wanted & self.allowed(old, new)
+        count = int(np.count_nonzero(write))
+        refused = int(np.count_nonzero(wanted)) - count
+        organs: frozenset[str] = frozenset()
+        if count:
+            self.labels[box][write] = new[write]
+            organs = self.painted(old[write], new[write])
+            self.rewritten.emit()
+        self.refuse(refused)
+        return Writing(count, refused, organs)
 
     def merge(self, prediction: Prediction, keep_corrected: bool = True) -> MergeReport:
         """Take a model's labels wherever no person has the say.

@@ -127,15 +127,16 @@ def test_unsure_places_are_visited_one_after_the_other(predicted, qtbot):
 
 def test_keys_lock_confirm_and_move_on(predicted, qtbot):
     table, keys = predicted.correct.table, predicted.shortcuts
+    press = {command.name: command.do for command in keys.commands}
     qtbot.waitUntil(lambda: bool(predicted.correct.places.spots), timeout=10_000)
     table.selectRow(table.row_of("spleen"))
-    keys._turn_lock(predicted.viewer)
+    press["lock_organ"]()
     assert predicted.desk.correction.locks == {"spleen"}
-    keys._turn_lock(predicted.viewer)
+    press["lock_organ"]()
     assert predicted.desk.correction.locks == frozenset()
-    keys._confirm(predicted.viewer)
+    press["confirm_organ"]()
     assert predicted.desk.correction.confirmed == {"spleen"}
-    keys._next_place(predicted.viewer)
+    press["next_place"]()
     assert predicted.correct.places.label.text().startswith("1 of")
     bound = {str(key) for key in predicted.viewer.keymap}
     assert {"Alt+N", "Alt+L", "Alt+C"} <= bound
