@@ -14,7 +14,9 @@ from ..state.session import OpenCase, Prediction
 from . import probe
 from .colours import doubt_colormap, label_colormap
 from .display import Display, window_limits
+from .framing import zoom_on
 from .guarded import DescribedImage, GuardedLabels
+from .on_sight import OnSight, without_air
 from .organ_names import name_options
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ class CaseLayers:
     """
 
     organ_selected = Signal(str)  # name of the organ the brush writes
+    layers_changed = Signal()  # other layers are shown: views beside this one show them too
+    moved = Signal(object, object)  # world point (z, y, x) in mm; extent in mm to be framed, or None
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
@@ -41,10 +45,21 @@ class CaseLayers:
         self._correction: Correction | None = None
         self._prediction: Prediction | None = None
         self._views: dict[str, npt.NDArray[np.uint8]] = {}
+        self._shown_maps: dict[str, OnSight] = {}  # the same maps, clear where there is only air
         self._map_opacity = 1.0
         self.image: DescribedImage | None = None
         self.labels: GuardedLabels | None = None
         self.map: DescribedImage | None = None
+
+    @property
+    def viewer(self) -> ViewerModel:
+        """Where the case is shown."""
+        return self._viewer
+
+    @property
+    def display(self) -> Display | None:
+        """How voxels of the open case come onto the screen."""
+        return self._display
 
     # the case
 
@@ -69,6 +84,7 @@ class CaseLayers:
         correction.rewritten.connect(self.refresh)
         self._viewer.layers.selection.active = self.labels
         self._face_the_patient()
+        self.layers_changed.emit()
 
     def clear(self) -> None:
         """Remove the layers of the case."""
@@ -81,7 +97,8 @@ class CaseLayers:
                 self._viewer.layers.remove(layer)
         self.image = self.labels = self.map = None
         self._display = self._correction = self._prediction = None
-        self._views = {}
+        self._views, self._shown_maps = {}, {}
+        self.layers_changed.emit()
 
     def refresh(self) -> None:
         """Draw labels anew that were changed by anything but the brush."""
@@ -97,6 +114,7 @@ class CaseLayers:
         display = self._display
         maps = prediction.maps if prediction is not None and display is not None else {}
         self._views = {name: display.view(volume.array) for name, volume in maps.items()} if display else {}
+        self._shown_maps = self._without_air(prediction) if prediction is not None else {}
         self.show_map(shown if shown in self._views else None)
 
     def map_names(self) -> tuple[str, ...]:
@@ -120,6 +138,7 @@ class CaseLayers:
             self.map = self._map_layer(name, self._display)
             self._viewer.add_layer(self.map)
             self._viewer.layers.selection.active = active  # the brush stays on the organs
+        self.layers_changed.emit()
 
     def hide_maps(self) -> None:
         """Show no map."""
@@ -160,15 +179,24 @@ class CaseLayers:
             if on:
                 self._viewer.layers.selection.active = self.labels
 
-    def go_to(self, centre_zyx: Sequence[float]) -> None:
-        """Move slices and camera to a voxel of the original grid."""
+    def go_to(self, centre_zyx: Sequence[float], extent_zyx: Sequence[float] | None = None) -> None:
+        """Move all views to a voxel of the original grid.
+
+        Parameters
+        ----------
+        centre_zyx : sequence of float
+            The voxel (z, y, x).
+        extent_zyx : sequence of float, optional
+            Size in voxels (z, y, x) of a region around it; the views zoom so that it is seen whole.
+        """
         if self.image is None or self._display is None:
             return
         z, y, x = (round(c) for c in centre_zyx)
-        index = self._display.shown_index((z, y, x))
-        world = self.image.data_to_world(index)
+        world = self.image.data_to_world(self._display.shown_index((z, y, x)))
+        extent_mm = None if extent_zyx is None else self._display.extent_mm(extent_zyx)
         self._viewer.dims.set_point(range(3), world)
-        self._viewer.scene.camera.center = tuple(world[axis] for axis in self._viewer.dims.order)
+        zoom_on(self._viewer, world, extent_mm)
+        self.moved.emit(tuple(world), extent_mm)
 
     def status_text(self, position: Sequence[float]) -> str:
         """Say what is at a world position in mm: HU, organ, confidence; nothing outside the CT."""
@@ -204,11 +232,23 @@ class CaseLayers:
         options = display.layer_options()
         options["metadata"]["guidednet"]["map"] = name
         layer = DescribedImage(
-            self._views[name], name=f"Model's {name}", colormap=doubt_colormap(name in HIGH_IS_SURE),
+            self._shown_maps[name], name=f"Model's {name}", colormap=doubt_colormap(name in HIGH_IS_SURE),
             contrast_limits=(0, 255), blending="translucent_no_depth", opacity=self._map_opacity, **options,
         )  # fmt: skip
         layer.describe = self.status_text
         return layer
+
+    def _without_air(self, prediction: Prediction) -> dict[str, OnSight]:
+        display, correction = self._display, self._correction
+        if display is None or correction is None:
+            return {}
+        labels = display.view(prediction.labels.array)
+        image = display.view(correction.case.image.array)
+        sure = self._views.get("confidence")
+        return {
+            name: without_air(values, labels, image, sure, 255 if name in HIGH_IS_SURE else 0)
+            for name, values in self._views.items()
+        }
 
     def _on_selected(self, event: Any = None) -> None:
         if self.labels is None or self._correction is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -75,6 +76,12 @@ class Display:
             last = self.geometry.shape[source] - 1
             shown[axis] = last - index[source] if flip else index[source]
         return shown[0], shown[1], shown[2]
+
+    def extent_mm(self, extent_zyx: Sequence[float]) -> tuple[float, float, float]:
+        """Turn the size of a box in voxels of the array into mm along the axes of the view."""
+        z, y, x = (float(extent_zyx[axis]) for axis in self._reorient.permutation)
+        scale = self.scale_mm
+        return z * scale[0], y * scale[1], x * scale[2]
 
     def layer_options(self) -> dict[str, Any]:
         """Give what every layer on this grid is made with."""

@@ -127,6 +127,37 @@ def test_going_to_an_organ_shows_its_slice(
     assert layers._viewer.dims.current_step == shown
 
 
+def test_going_to_a_region_frames_it_and_tells_the_other_views(layers: CaseLayers):
+    viewer = layers._viewer
+    viewer.canvas.size = (400, 600)
+    with SignalTester(layers.moved) as moved:
+        layers.go_to((10, 14, 6), extent_zyx=(2, 10, 5))
+    assert viewer.scene.camera.zoom == pytest.approx(0.4 * 400 / 120)  # 10 voxels of 12 mm, on 400 pixels
+    (world, extent_mm) = moved.mock.call_args[0]
+    assert extent_mm == (22.0, 120.0, 60.0)
+    assert world == tuple(viewer.dims.point)
+    layers.go_to((10, 14, 6), extent_zyx=(1, 1, 1))
+    assert viewer.scene.camera.zoom == pytest.approx(0.4 * 400 / 25)  # not nearer than this
+
+
+def test_the_map_is_clear_in_air_and_only_on_the_screen(
+    layers: CaseLayers, correction: Correction, prediction: Prediction
+):
+    layers.show_prediction(prediction)
+    layers.show_map("confidence")
+    assert layers.map is not None
+    shown = np.asarray(layers.map.data[:])
+    display = layers.display
+    assert display is not None
+    air = display.view(correction.case.image.array) < -300
+    air &= display.view(prediction.labels.array) == 0
+    stored = display.view(prediction.maps["confidence"].array)
+    assert air.any()
+    assert (shown[air] == 255).all()
+    assert np.array_equal(shown[~air], stored[~air])
+    assert np.array_equal(np.asarray(layers.map.data), stored)
+
+
 def test_looks_can_be_changed(layers: CaseLayers):
     layers.set_window("Lung")
     layers.outline(True)
