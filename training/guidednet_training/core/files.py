@@ -43,7 +43,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         yield partial
         _flush(partial)
         os.replace(partial, target)
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
     except OSError as error:
         raise FileError(f"Could not write {target}: {error.strerror or error}.", _ADVICE) from error
     finally:
@@ -80,9 +80,9 @@ def atomic_folder(target: Path | str) -> Iterator[Path]:
         for path in partial.rglob("*"):
             if path.is_file():
                 _flush(path)
-        _flush_folder(partial)
+        flush_folder(partial)
         os.rename(partial, target)
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
     except OSError as error:
         raise FileError(f"Could not write {target}: {error.strerror or error}.", _ADVICE) from error
     finally:
@@ -162,7 +162,8 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder as safe as what they name."""
     if os.name != "posix":  # only there can a folder be opened
         return
     descriptor = os.open(folder, os.O_RDONLY)
