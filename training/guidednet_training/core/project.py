@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +19,7 @@ from .case import CASE_ID, Annotation, Case, Split
 from .case import id_from_path as id_from_path
 from .errors import FileError, ProjectError
 from .files import PARTIAL, atomic_folder, read_text, sweep_partials, write_text
+from .journal import JOURNAL
 from .label_pair import LabelPair
 from .labels import UNKNOWN, LabelScheme, scheme_named
 from .new_case import (
@@ -270,6 +273,25 @@ class Project:
         write_text(self._case_folder(case_id) / "case.json", case.to_json())
         return case
 
+    def lend_case(self, other: Project, case_id: str) -> Case:
+        """Take over a case of another project without its labels; its CT stays where it is.
+
+        Raises
+        ------
+        ProjectError
+            When the other project has no such case, or this one has.
+        """
+        self._check_writable()
+        case, folder = other.case(case_id), self._case_folder(case_id)
+        path = other.image_path(case_id).resolve()
+        if path.is_relative_to(other.folder):  # the two may be moved together
+            path = Path(os.path.relpath(path, self._folder))
+        self._check_new(case)
+        with atomic_folder(folder) as partial:
+            lent = case.model_copy(update={"image": path.as_posix()})
+            write_text(partial / "case.json", lent.to_json())
+        return lent
+
     # Labels
 
     def annotation(self, case_id: str) -> Annotation | None:
@@ -391,6 +413,15 @@ class Project:
         """Give all runs, oldest first."""
         found = sorted((self._folder / "runs").glob("*/request.json"))
         return tuple(RunFolder(p.parent) for p in found if not p.parent.name.startswith(PARTIAL))
+
+    @property
+    def second_folder(self) -> Path:
+        """A project of its own in which cases are read a second time; may be missing."""
+        return self._folder / "second-reading"
+
+    def new_report_folder(self) -> Path:
+        """Give a name for a report on the work, by the time of day; the folder is not made."""
+        return self._folder / "reports" / datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
 
     @property
     def cache_folder(self) -> Path:
