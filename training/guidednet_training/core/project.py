@@ -323,6 +323,10 @@ class Project:
         """Give the folders of former labels, oldest first."""
         return self._pair(case_id).history()
 
+    def journal_folder(self, case_id: str) -> Path:
+        """Give the folder of the journal of a case, whether there is one yet or not."""
+        return self._case_folder(case_id) / JOURNAL
+
     def target(self, case_id: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
         """Give what may be learnt from or scored on: only what a person vouches for.
 
