@@ -13,6 +13,8 @@ from napari.layers.labels.labels import _MaskedPaintAtom
 from ..backend import GeometryError
 
 Describe = Callable[[Sequence[float]], str]  # world position in mm -> words
+Key = tuple[slice, ...]  # a box of the layer's data, in the view's axes
+Mask = npt.NDArray[np.bool_]
 
 
 class Gate(Protocol):
@@ -49,6 +51,9 @@ class GuardedLabels(Labels):
     """
 
     describe: Describe | None = None
+    stroke_limit: Callable[[Key], Mask] | None = None  # where a hand stroke may write in a box
+    shape_brush: Callable[[Key, Mask, Sequence[int]], Mask] | None = None  # box, disc, centre
+    prepare_twin: Callable[[GuardedLabels], None] | None = None  # gives another view's layer the same brush
     _gate: Gate | None = None
 
     def guard(self, gate: Gate) -> None:
@@ -100,6 +105,8 @@ class GuardedLabels(Labels):
     def _apply_mask_to_data(self, data: Any, mask: Any, new_label: int, volume_slice: Any) -> Any:
         if self._gate is None:
             return super()._apply_mask_to_data(data, mask, new_label, volume_slice)
+        if self.stroke_limit is not None:
+            mask = mask & self.stroke_limit(volume_slice)
         free = self._gate.allowed(data, int(new_label))
         self._gate.refuse(int(np.count_nonzero(mask & ~free & (data != new_label))))
         before = data.copy()
@@ -107,6 +114,15 @@ class GuardedLabels(Labels):
         if written is not None:
             self._gate.painted(before[written], int(new_label))
         return written
+
+    def _get_brush_mask_and_bbox(self, coord: Any, dims_to_paint: Any, shape: Any) -> Any:
+        found = super()._get_brush_mask_and_bbox(coord, dims_to_paint, shape)
+        if found is None or self.shape_brush is None:
+            return found
+        disc, low, high = found
+        flat = tuple(axis for axis in range(self.ndim) if axis not in dims_to_paint)
+        key = self._build_slice_key(coord, dims_to_paint, low, high)
+        return np.squeeze(self.shape_brush(key, np.expand_dims(disc, flat), coord), flat), low, high
 
     def _load_history(self, before: Any, after: Any, undoing: bool = True) -> None:
         if self._gate is None:
