@@ -9,6 +9,7 @@ from pathlib import Path
 
 from guidednet_training import __version__ as VERSION
 from guidednet_training.core import events, promotion, triage
+from guidednet_training.core.agreement import Agreement, Difference, Differences
 from guidednet_training.core.bug_report import bug_report, save_bug_report
 from guidednet_training.core.bundle import (
     BundleManifest,
@@ -18,6 +19,8 @@ from guidednet_training.core.bundle import (
     starter_bundle,
 )
 from guidednet_training.core.case import Annotation, Case, Edit, OrganState, Split
+from guidednet_training.core.case_work import work_of
+from guidednet_training.core.effort import CaseEffort, Ledger, local_day
 from guidednet_training.core.errors import (
     BundleError,
     FileError,
@@ -31,6 +34,7 @@ from guidednet_training.core.estimate import Estimate, Measured, Pace, Workload,
 from guidednet_training.core.exporting import export_nifti, export_nnunet
 from guidednet_training.core.geometry import DISPLAY, Geometry, Reorient
 from guidednet_training.core.importing import ImportPlan, apply_import, plan_import
+from guidednet_training.core.journal import read_entries, read_journal
 from guidednet_training.core.labels import (
     AMOS_15,
     FLARE_13,
@@ -57,6 +61,17 @@ from guidednet_training.core.recipes import PRESETS, Preset, preset_spec
 from guidednet_training.core.request import AnyRequest, EvaluateRequest, PredictRequest, TrainRequest
 from guidednet_training.core.run import EventLog, EventTail, RunFolder, RunState, run_state, spawn
 from guidednet_training.core.scores import OrganFigures, ScoreSheet, read_scores, write_scores
+from guidednet_training.core.second_reading import (
+    Draw,
+    Reading,
+    agreements,
+    differences_of,
+    draw_cases,
+    first_folder,
+    note_settled,
+    readings,
+    settlements,
+)
 from guidednet_training.core.spec import NetSpec, OptimSpec, PatchSpec, PreprocessSpec, TrainSpec
 from guidednet_training.core.volume import (
     SUFFIXES,
@@ -66,6 +81,7 @@ from guidednet_training.core.volume import (
     read_volume,
     write_volume,
 )
+from guidednet_training.core.work_report import span_text, write_report
 from guidednet_training.demo.patients import make_project
 
 __all__ = [
@@ -80,11 +96,16 @@ __all__ = [
     "UNKNOWN",
     "VERSION",
     "WRITTEN",
+    "Agreement",
     "Annotation",
     "AnyRequest",
     "BundleError",
     "BundleManifest",
     "Case",
+    "CaseEffort",
+    "Difference",
+    "Differences",
+    "Draw",
     "Edit",
     "Estimate",
     "EvaluateRequest",
@@ -96,6 +117,7 @@ __all__ = [
     "GuidedNetError",
     "ImportPlan",
     "LabelScheme",
+    "Ledger",
     "Measured",
     "MethodFacts",
     "ModelBundle",
@@ -113,6 +135,7 @@ __all__ = [
     "Preset",
     "Project",
     "ProjectError",
+    "Reading",
     "Reorient",
     "RunFolder",
     "RunState",
@@ -124,40 +147,53 @@ __all__ = [
     "TrainSpec",
     "Volume",
     "Workload",
+    "agreements",
     "apply_import",
     "bug_report",
     "canonical_name",
     "current_author",
     "describe_device",
+    "differences_of",
+    "draw_cases",
     "estimate",
     "events",
     "export_nifti",
     "export_nnunet",
+    "first_folder",
     "free_memory",
     "has_starter",
     "id_from_path",
     "is_volume_path",
+    "local_day",
     "make_phantom",
     "make_sample_project",
     "methods_command",
+    "note_settled",
     "pace_command",
     "plan_import",
     "preset_spec",
     "promotion",
     "publish_bundle",
+    "read_entries",
+    "read_journal",
     "read_prediction",
     "read_record",
     "read_scores",
     "read_volume",
+    "readings",
     "resolve_bundle",
     "run_state",
     "save_bug_report",
     "scheme_named",
+    "settlements",
+    "span_text",
     "spawn",
     "starter_bundle",
     "starter_name",
     "triage",
+    "work_of",
     "write_prediction",
+    "write_report",
     "write_scores",
     "write_volume",
 ]
