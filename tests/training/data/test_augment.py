@@ -18,7 +18,7 @@ def test_nothing_is_done_unless_asked() -> None:
     label = ball()
     image = label.float()
     spec = PatchSpec(flip=False)
-    done, same = augment(image, label, spec, np.random.default_rng(0))
+    done, same, _ = augment(image, label, spec, np.random.default_rng(0))
     assert torch.equal(done, image)
     assert torch.equal(same, label)
 
@@ -27,7 +27,7 @@ def test_flips_of_z_and_y_never_of_x() -> None:
     label = ball()
     seen = set()
     for seed in range(30):
-        image, moved = augment(label.float(), label, PatchSpec(flip=True), np.random.default_rng(seed))
+        image, moved, _ = augment(label.float(), label, PatchSpec(flip=True), np.random.default_rng(seed))
         assert torch.equal(image, moved.float())
         centre = tuple(float(c.float().mean()) for c in torch.nonzero(moved, as_tuple=True))
         seen.add((round(centre[0]), round(centre[1])))
@@ -39,7 +39,7 @@ def test_affine_moves_image_and_label_alike_and_marks_the_unknown() -> None:
     label = ball()
     unknown = False
     for seed in range(8):
-        image, moved = augment(
+        image, moved, _ = augment(
             label.float(), label, PatchSpec(flip=False, affine=True), np.random.default_rng(seed)
         )
         assert set(moved.unique().tolist()) <= {0, 1, 255}
@@ -53,7 +53,7 @@ def test_affine_moves_image_and_label_alike_and_marks_the_unknown() -> None:
 def test_affine_is_a_rotation_in_voxels_whatever_the_aspect() -> None:
     label = ball((16, 24, 48), (8, 12, 24))
     for seed in range(6):
-        _, moved = augment(
+        _, moved, _ = augment(
             label.float(), label, PatchSpec(flip=False, affine=True), np.random.default_rng(seed)
         )
         centre = [float(c.float().mean()) for c in torch.nonzero(moved == 1, as_tuple=True)]

@@ -33,13 +33,13 @@ def test_foreground_crops_hold_an_organ_and_random_ones_sometimes_do_not(make_ca
 def test_image_and_label_are_cut_at_the_same_place(make_case: MakeCase) -> None:
     case = make_case("a")
     marked = PreparedCase("m", case.label.astype(np.float16), case.label, case.annotated)
-    image, label = PatchCutter(marked, (8, 8, 8)).cut(np.random.default_rng(3), 0.5)
+    image, label, _ = PatchCutter(marked, (8, 8, 8)).cut(np.random.default_rng(3), 0.5)
     assert np.array_equal(image, label)
 
 
 def test_small_volumes_are_padded_with_air_and_unknown(make_case: MakeCase) -> None:
     case = make_case("a", (12, 24, 28))
-    image, label = PatchCutter(case, (16, 16, 16)).cut(np.random.default_rng(0), 0.0)
+    image, label, _ = PatchCutter(case, (16, 16, 16)).cut(np.random.default_rng(0), 0.0)
     assert image.shape == label.shape == (16, 16, 16)
     assert (image[[0, 1, -1]] == 0).all()
     assert (label[[0, 1, -1]] == 255).all()

@@ -10,7 +10,7 @@ import pytest
 from guidednet_training.core.box import Box
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.labels import FLARE_13
-from guidednet_training.core.spec import PreprocessSpec
+from guidednet_training.core.spec import LearnSpec, PreprocessSpec
 from guidednet_training.core.volume import Volume
 from guidednet_training.data.store import PreparedStore
 
@@ -93,3 +93,23 @@ def test_a_value_that_is_not_set_leaves_the_key_as_it_was(tmp_path: Path) -> Non
     old = json.dumps(json.loads(text), indent=2) + "\n"
     key = hashlib.sha256(b"".join(part.encode() + b"\0" for part in ("1", "digest", old))).hexdigest()[:24]
     assert (tmp_path / f"{key}.image.npy").exists()
+
+
+def test_corrections_weigh_as_the_specification_says(tmp_path: Path) -> None:
+    source, labels = Source(), np.ones((8, 9, 10), np.uint8)
+    marked = np.zeros(labels.shape, bool)
+    marked[4, 4, 4] = True
+    store = PreparedStore(tmp_path, SPEC, FLARE_13)
+
+    def heaviest(learn: LearnSpec | None, corrected: np.ndarray | None = marked) -> float | None:
+        case = store.get("c", source.volume.digest(), source, labels, ["liver"], None, corrected, learn)
+        return None if case.weight is None else float(case.weight.max())
+
+    assert heaviest(LearnSpec(edited=3.0)) == heaviest(LearnSpec(edited=3.0, reach_mm=1.0)) == 3.0
+    assert heaviest(LearnSpec(edited=2.0)) == 2.0
+    assert source.reads == 3  # once for each way to weigh
+    assert heaviest(LearnSpec(edited=2.0)) == 2.0
+    assert source.reads == 3
+    assert heaviest(LearnSpec()) is None
+    assert heaviest(None) is None
+    assert heaviest(LearnSpec(edited=3.0), None) is None

@@ -94,3 +94,42 @@ def test_no_unlabelled_case_means_no_pairs(make_case: MakeCase) -> None:
     batch = TwoStreams([make_case("a")], [], SPEC, 0, overlap=0.5).batch(0)
     assert batch.shifts == ()
     assert batch.image.shape[0] == 2
+
+
+def test_weights_move_with_the_labels(make_case: MakeCase) -> None:
+    cases = [make_case("a", weighted=True), make_case("b")]
+    source = TwoStreams(cases, [], SPEC, 0)
+    weighted = 0
+    for step in range(6):
+        batch = source.batch(step)
+        assert batch.weight is not None
+        assert batch.weight.shape == batch.label.shape
+        for label, weight in zip(batch.label, batch.weight, strict=True):
+            heavy = weight > 2.9  # of the weighted case: where its organ 2 is, and nowhere else
+            assert set(label[heavy].tolist()) <= {2}
+            assert weight.min() >= 1 - 1e-5
+            weighted += int(heavy.any())
+    assert 0 < weighted <= 6
+
+
+def test_without_weighted_cases_nothing_is_weighed(make_case: MakeCase) -> None:
+    assert streams(make_case).batch(0).weight is None
+
+
+def test_organs_in_focus_are_drawn_more_often(make_case: MakeCase) -> None:
+    spec = PatchSpec(size=(32, 32, 32), labelled=1, unlabelled=1, flip=False)
+    cases = [make_case(name, shape=(40, 80, 80)) for name in "ab"]
+
+    def hits(focus: tuple[int, ...], share: float) -> int:
+        source = TwoStreams(cases, [], spec, 0, focus=focus, focus_share=share)
+        return sum(bool((source.batch(step).label == 2).any()) for step in range(30))
+
+    assert hits((2,), 1.0) == 30
+    assert hits((), 1.0) < 25
+    assert hits((2,), 0.0) == hits((), 0.0)
+
+
+def test_an_organ_in_focus_that_no_case_has_changes_nothing(make_case: MakeCase) -> None:
+    cases = [make_case("a")]
+    plain, focused = (TwoStreams(cases, [], SPEC, 0, focus=f, focus_share=0.6).batch(3) for f in ((), (9,)))
+    assert torch.equal(plain.image, focused.image)

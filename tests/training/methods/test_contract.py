@@ -122,6 +122,17 @@ def test_finite_when_organs_are_absent(name, classes):
     assert all(torch.isfinite(value).all() for value in method.state_dict().values())
 
 
+def test_corrections_count_in_the_labelled_loss_and_nowhere_else(name):
+    batch, method = make_batch(), make(name).eval()
+    ones = torch.ones_like(batch.label, dtype=torch.float32)
+    heavy = ones.clone()
+    heavy[:, 10:20] = 4.0
+    plain, same, weighed = (terms_of(method, replace(batch, weight=weight)) for weight in (None, ones, heavy))
+    for term, value in plain.items():
+        torch.testing.assert_close(same[term], value)
+        assert torch.equal(weighed[term], value) is not term.startswith("segmenter/supervised"), term
+
+
 def test_finite_when_nothing_is_known(name):
     batch = make_batch()
     empty = Batch(batch.image, torch.full_like(batch.label, UNKNOWN), batch.annotated)

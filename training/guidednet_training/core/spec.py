@@ -124,6 +124,44 @@ class OptimSpec(Record):
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = Field("32-true", title="Precision")
 
 
+class LearnSpec(Record):
+    """What corrections, earlier cases and organs in focus count for; the defaults treat all alike."""
+
+    edited: float = Field(
+        1.0,
+        ge=1,
+        le=10,
+        title="Weight of corrections",
+        description="voxels of confirmed organs that a person has changed after a model count this many "
+        "times in the loss on labelled patches; 1 = like all others",
+    )
+    reach_mm: float = Field(
+        5.0,
+        ge=0,
+        le=50,
+        title="Reach of corrections",
+        description="over this distance in mm the weight of a correction falls back to 1",
+    )
+    rehearsal: float = Field(
+        0.5,
+        ge=0,
+        le=0.9,
+        title="Share of earlier cases",
+        description="of the labelled patches, at least, comes from cases that the model to start from has "
+        "learnt, so that it forgets nothing; 0 = each case as often as any other",
+    )
+    focus: tuple[str, ...] = Field(
+        (), title="Organs in focus", description="names of organs that are to be learnt before all others"
+    )
+    focus_share: float = Field(
+        0.6,
+        ge=0,
+        le=1,
+        title="Share of the focus",
+        description="probability that a labelled patch is centred on an organ in focus, if its case has any",
+    )
+
+
 class TrainSpec(Record):
     """Everything that decides a training, beside the data."""
 
@@ -133,6 +171,7 @@ class TrainSpec(Record):
     patch: PatchSpec = Field(PatchSpec(), title="Patches")
     preprocess: PreprocessSpec = Field(PreprocessSpec(), title="Preparation of the CT")
     optim: OptimSpec = Field(OptimSpec(), title="Optimiser and schedule")
+    learn: LearnSpec = Field(LearnSpec(), title="Learning from corrections")
     seed: int = Field(0, ge=0)
     steps: int = Field(20_000, ge=1, title="Steps")
     validate_every: int = Field(200, ge=1, title="Validate every")

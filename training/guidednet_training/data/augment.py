@@ -17,8 +17,12 @@ SCALE = 0.15
 
 
 def augment(
-    image: Tensor, label: Tensor | None, spec: PatchSpec, rng: Generator
-) -> tuple[Tensor, Tensor | None]:
+    image: Tensor,
+    label: Tensor | None,
+    spec: PatchSpec,
+    rng: Generator,
+    weight: Tensor | None = None,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Change one patch at random.
 
     x is never flipped: it would turn a left kidney into one that is labelled left but lies right.
@@ -33,18 +37,22 @@ def augment(
         What to do.
     rng : Generator
         The only source of chance.
+    weight : Tensor or None
+        (D, H, W) float32, how much each voxel counts; moves with the label.
     """
     if spec.flip:
         axes = [axis for axis in (0, 1) if rng.random() < 0.5]
-        image, label = image.flip(axes), None if label is None else label.flip(axes)
+        image, label, weight = (None if part is None else part.flip(axes) for part in (image, label, weight))  # type: ignore[assignment]
     if spec.affine:
-        image, label = _affine(image, label, rng)
+        image, label, weight = _affine(image, label, weight, rng)
     if spec.intensity:
         image = _intensity(image, rng)
-    return image, label
+    return image, label, weight
 
 
-def _affine(image: Tensor, label: Tensor | None, rng: Generator) -> tuple[Tensor, Tensor | None]:
+def _affine(
+    image: Tensor, label: Tensor | None, weight: Tensor | None, rng: Generator
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Rotate in the axial plane and scale each axis, about the patch's centre."""
     angle = rng.uniform(-ANGLE, ANGLE)
     scale = rng.uniform(1 - SCALE, 1 + SCALE, 3)  # along z, y, x
@@ -57,13 +65,16 @@ def _affine(image: Tensor, label: Tensor | None, rng: Generator) -> tuple[Tensor
     grid = torch.nn.functional.affine_grid(
         torch.from_numpy(matrix)[None], [1, 1, *image.shape], align_corners=False
     )
-    moved = torch.nn.functional.grid_sample(image[None, None], grid, align_corners=False)[0, 0]
-    if label is None:
-        return moved, None
-    shifted = torch.nn.functional.grid_sample(
-        label[None, None].float() - 255, grid, mode="nearest", align_corners=False
-    )  # zero padding then means 255, unknown
-    return moved, (shifted[0, 0] + 255).to(torch.uint8)
+    moved = _sampled(image, grid)
+    if label is not None:  # zero padding then means 255, unknown
+        label = (_sampled(label.float() - 255, grid, "nearest") + 255).to(torch.uint8)
+    if weight is not None:  # and 1, like all others
+        weight = _sampled(weight - 1, grid) + 1
+    return moved, label, weight
+
+
+def _sampled(part: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:
+    return torch.nn.functional.grid_sample(part[None, None], grid, mode=mode, align_corners=False)[0, 0]
 
 
 def _intensity(image: Tensor, rng: Generator) -> Tensor:

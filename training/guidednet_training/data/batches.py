@@ -24,12 +24,16 @@ class Batch:
         For methods that need overlapping pairs: where the second patch of each of P pairs lies
         relative to the first, in voxels (z, y, x). The unlabelled patches are then all P first
         ones, followed by all P second ones. Empty for all other methods.
+    weight : Tensor, optional
+        (B_l, D, H, W) float32, how much each labelled voxel counts in the supervised loss; none = all
+        alike.
     """
 
     image: Tensor
     label: Tensor
     annotated: Tensor
     shifts: tuple[tuple[int, int, int], ...] = ()
+    weight: Tensor | None = None
 
     @property
     def n_labelled(self) -> int:
@@ -43,4 +47,5 @@ class Batch:
             image=self.image.to(device),
             label=self.label.to(device),
             annotated=self.annotated.to(device),
+            weight=None if self.weight is None else self.weight.to(device),
         )

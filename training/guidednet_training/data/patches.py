@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Collection
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -16,6 +17,14 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 SAMPLES = 4096  # remembered voxels per organ and case; enough to centre crops on
 
 
+class Patch(NamedTuple):
+    """A box (D, H, W) out of a case; without weight all its voxels count alike."""
+
+    image: NDArray[np.float32]
+    label: NDArray[np.uint8] | None
+    weight: NDArray[np.float32] | None
+
+
 class PatchCutter:
     """Cuts random patches from one prepared case.
 
@@ -25,23 +34,39 @@ class PatchCutter:
         The case; its arrays stay on disk.
     size : tuple of int
         (D, H, W) of a patch.
+    focus : collection of int
+        Values of the organs in focus.
     """
 
-    def __init__(self, case: PreparedCase, size: Index3) -> None:
+    def __init__(self, case: PreparedCase, size: Index3, focus: Collection[int] = ()) -> None:
         self.case, self.size = case, size
-        self._centres = _organ_voxels(case)
+        centres = _organ_voxels(case)
+        self._centres = list(centres.values())
+        self._focus = [centres[value] for value in sorted(focus) if value in centres]
 
-    def cut(self, rng: Generator, foreground: float) -> tuple[NDArray[np.float32], NDArray[np.uint8] | None]:
-        """Cut a patch; with probability `foreground` centred on a voxel of a random organ."""
-        if self._centres and rng.random() < foreground:
-            voxels = self._centres[rng.integers(len(self._centres))]
-            start = self._around(voxels[rng.integers(len(voxels))])
+    def cut(self, rng: Generator, foreground: float, focus: float = 0.0) -> Patch:
+        """Cut a patch.
+
+        Parameters
+        ----------
+        rng : Generator
+            The only source of chance.
+        foreground : float
+            Probability that it is centred on a voxel of a random organ.
+        focus : float
+            Before that, probability that it is centred on an organ in focus, where the case has one.
+        """
+        if self._focus and rng.random() < focus:
+            start = self._inside(self._focus, rng)
+        elif self._centres and rng.random() < foreground:
+            start = self._inside(self._centres, rng)
         else:
             start = self._anywhere(rng)
-        image = crop(self.case.image, start, self.size, 0).astype(np.float32)
-        if self.case.label is None:
-            return image, None
-        return image, crop(self.case.label, start, self.size, 255)
+        case = self.case
+        image = crop(case.image, start, self.size, 0).astype(np.float32)
+        label = None if case.label is None else crop(case.label, start, self.size, 255)
+        weight = None if case.weight is None else crop(case.weight, start, self.size, 1).astype(np.float32)
+        return Patch(image, label, weight)
 
     def cut_pair(self, rng: Generator, overlap: float) -> tuple[NDArray[np.float32], Index3]:
         """Cut the box around two patches that share at least `overlap` of each side.
@@ -67,6 +92,10 @@ class PatchCutter:
         start = tuple(begin + min(move, 0) for begin, move in zip(first, shift, strict=True))
         size = tuple(length + abs(move) for length, move in zip(self.size, shift, strict=True))
         return crop(self.case.image, start, size, 0).astype(np.float32), shift  # type: ignore[arg-type, return-value]
+
+    def _inside(self, organs: list[NDArray[np.integer]], rng: Generator) -> Index3:
+        voxels = organs[rng.integers(len(organs))]
+        return self._around(voxels[rng.integers(len(voxels))])
 
     def _anywhere(self, rng: Generator) -> Index3:
         spare = (n - size for n, size in zip(self.case.image.shape, self.size, strict=True))
@@ -103,13 +132,13 @@ def crop(array: NDArray[Scalar], start: Index3, size: Index3, fill: int) -> NDAr
     return np.pad(array[tuple(inside)], outside, constant_values=fill)
 
 
-def _organ_voxels(case: PreparedCase) -> list[NDArray[np.integer]]:
+def _organ_voxels(case: PreparedCase) -> dict[int, NDArray[np.integer]]:
     if case.label is None:
-        return []
+        return {}
     label = np.asarray(case.label)
-    found: list[NDArray[np.integer]] = []
+    found: dict[int, NDArray[np.integer]] = {}
     for value in np.flatnonzero(case.histogram()[1:]) + 1:
         flat = np.flatnonzero(label == value)
         flat = flat[:: max(1, len(flat) // SAMPLES)]
-        found.append(np.stack(np.unravel_index(flat, label.shape), 1))
+        found[int(value)] = np.stack(np.unravel_index(flat, label.shape), 1)
     return found

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ..core.box import Box
 from ..core.files import atomic_path, sweep_partials
 from ..core.labels import LabelScheme
-from ..core.spec import PreprocessSpec
+from ..core.spec import LearnSpec, PreprocessSpec
 from ..core.volume import Volume
+from .emphasis import correction_weights
 from .preprocess import plan_steps, prepare, resample_labels
 
 FORMAT = "1"  # enters every key: raise it when preprocessing changes its result
@@ -34,12 +35,15 @@ class PreparedCase:
         (D, H, W) uint8, only annotated organs, 255 unknown; None for unlabelled cases.
     annotated : ndarray
         (K,) bool, entry 0 True.
+    weight : ndarray or None
+        (D, H, W) float16, at least 1: how much each voxel counts; None where all count alike.
     """
 
     id: str
     image: NDArray[np.float16]
     label: NDArray[np.uint8] | None
     annotated: NDArray[np.bool_]
+    weight: NDArray[np.float16] | None = None
 
     def histogram(self) -> NDArray[np.int64]:
         """Count the voxels of each class, length K."""
@@ -74,6 +78,8 @@ class PreparedStore:
         labels: NDArray[np.uint8] | None = None,
         annotated: Collection[str] = (),
         box: Box | None = None,
+        corrected: NDArray[np.bool_] | None = None,
+        learn: LearnSpec | None = None,
     ) -> PreparedCase:
         """Give a prepared case, preparing it when the cache has none.
 
@@ -91,6 +97,10 @@ class PreparedStore:
             Names of the organs that `labels` vouches for.
         box : Box, optional
             The part of the canonical grid to prepare; all of it, if not given.
+        corrected : ndarray, optional
+            (z, y, x) bool on the image's grid: where a person changed what a model had said.
+        learn : LearnSpec, optional
+            How much that counts, and how far around; not more than all else, if not given.
         """
         key = _key(FORMAT, digest, _spec_text(self.spec), *([] if box is None else [box.to_json()]))
         image_path = self.folder / f"{key}.image.npy"
@@ -105,9 +115,18 @@ class PreparedStore:
                 geometry = (volume or read()).geometry
                 _save(label_path, resample_labels(labels, plan_steps(geometry, self.spec, box)))
             label = np.load(label_path, mmap_mode="r", allow_pickle=False)
+        weight = None
+        if learn is not None and learn.edited > 1 and corrected is not None and corrected.any():
+            content = np.packbits(corrected).tobytes()
+            parts = (str(corrected.shape), f"{learn.edited} {learn.reach_mm}")
+            weight_path = self.folder / f"{key}-{_key(content, *parts)}.weight.npy"
+            if not weight_path.exists():
+                steps = plan_steps((volume or read()).geometry, self.spec, box)
+                _save(weight_path, correction_weights(corrected, steps, learn))
+            weight = np.load(weight_path, mmap_mode="r", allow_pickle=False)
         image = np.load(image_path, mmap_mode="r", allow_pickle=False)
         flags = np.array([True, *(name in annotated for name in self.scheme.names)])
-        return PreparedCase(case, image, label, flags)
+        return PreparedCase(case, image, label, flags, weight)
 
 
 def _spec_text(spec: PreprocessSpec) -> str:

@@ -69,6 +69,7 @@ def dice_ce(
     annotated: Tensor,
     class_weights: Tensor | None = None,
     absent_pull: bool = True,
+    voxel_weights: Tensor | None = None,
 ) -> Tensor:
     """Supervised loss (CE + Dice) / 2 over known voxels and annotated organs.
 
@@ -88,24 +89,35 @@ def dice_ce(
     absent_pull : bool
         Whether the Dice of a class that the batch does not show counts. As published it does, and
         pulls that class down everywhere; with one or two patches a step, rare organs then never rise.
+    voxel_weights : Tensor, optional
+        (B, D, H, W) float32: how often each voxel counts, in all sums of both parts.
     """
     valid = label != UNKNOWN
     target = torch.where(valid, label, 0)
     log_prob = torch.log_softmax(merge_unannotated_logits(logits.float(), annotated), 1)
-    weight = valid.to(log_prob.dtype)
+    counts = valid.to(log_prob.dtype) if voxel_weights is None else valid * voxel_weights.to(log_prob)
+    weight = counts
     if class_weights is not None:
         weight = weight * class_weights.to(log_prob)[target]
     picked = log_prob.gather(1, target[:, None])[:, 0] * weight
     cross_entropy = -picked.sum() / weight.sum().clamp_min(EPSILON)
-    prob = log_prob.exp() if bool(valid.all()) else log_prob.exp() * valid[:, None]
-    return 0.5 * (cross_entropy + _dice(prob, target, valid, annotated, absent_pull))
+    plain = voxel_weights is None and bool(valid.all())
+    dice = _dice(log_prob.exp(), target, None if plain else counts, annotated, absent_pull)
+    return 0.5 * (cross_entropy + dice)
 
 
-def dice_loss(logits: Tensor, label: Tensor, annotated: Tensor, absent_pull: bool = True) -> Tensor:
+def dice_loss(
+    logits: Tensor,
+    label: Tensor,
+    annotated: Tensor,
+    absent_pull: bool = True,
+    voxel_weights: Tensor | None = None,
+) -> Tensor:
     """Give the Dice part of `dice_ce` alone, for the same arguments."""
     valid = label != UNKNOWN
-    prob = torch.softmax(merge_unannotated_logits(logits.float(), annotated), 1) * valid[:, None]
-    return _dice(prob, torch.where(valid, label, 0), valid, annotated, absent_pull)
+    prob = torch.softmax(merge_unannotated_logits(logits.float(), annotated), 1)
+    counts = valid.to(prob.dtype) if voxel_weights is None else valid * voxel_weights.to(prob)
+    return _dice(prob, torch.where(valid, label, 0), counts, annotated, absent_pull)
 
 
 class LabelledLoss(nn.Module):
@@ -133,11 +145,13 @@ class LabelledLoss(nn.Module):
         self.register_buffer("class_weights", frequency_weights(histogram) if balance else None)
         self.absent_pull = absent_pull
 
-    def forward(self, logits: Tensor, label: Tensor, annotated: Tensor) -> Tensor:
+    def forward(
+        self, logits: Tensor, label: Tensor, annotated: Tensor, voxel_weights: Tensor | None = None
+    ) -> Tensor:
         """Give the loss of logits (B_l, K, D, H, W)."""
         if self.dice_alone:
-            return dice_loss(logits, label, annotated, self.absent_pull)
-        return dice_ce(logits, label, annotated, self.class_weights, self.absent_pull)
+            return dice_loss(logits, label, annotated, self.absent_pull, voxel_weights)
+        return dice_ce(logits, label, annotated, self.class_weights, self.absent_pull, voxel_weights)
 
 
 def frequency_weights(histogram: Sequence[int], power: float = 0.5) -> Tensor:
@@ -152,11 +166,19 @@ def class_sums(values: Tensor, target: Tensor, n_classes: int) -> Tensor:
     return zeros.scatter_add(1, target.flatten(1), values.flatten(1))
 
 
-def _dice(prob: Tensor, target: Tensor, valid: Tensor, annotated: Tensor, absent_pull: bool = True) -> Tensor:
-    """Dice loss of prob (B, K, D, H, W), 0 where a voxel is not valid."""
-    overlap = class_sums(prob.gather(1, target[:, None])[:, 0], target, prob.shape[1])
-    truth = class_sums(valid.to(prob.dtype), target, prob.shape[1])
-    squares = prob.square().sum((2, 3, 4))
+def _dice(
+    prob: Tensor, target: Tensor, counts: Tensor | None, annotated: Tensor, absent_pull: bool = True
+) -> Tensor:
+    """Dice loss of prob (B, K, D, H, W); counts (B, D, H, W), 0 where unknown; none = each voxel once."""
+    picked, squared = prob.gather(1, target[:, None])[:, 0], prob.square()
+    if counts is None:
+        counts = torch.ones_like(picked)
+    else:
+        counts = counts.to(prob.dtype)
+        picked, squared = picked * counts, squared * counts[:, None]
+    overlap = class_sums(picked, target, prob.shape[1])
+    truth = class_sums(counts, target, prob.shape[1])
+    squares = squared.sum((2, 3, 4))
     counted = annotated.to(prob.dtype)
     overlap, squares, truth = ((part * counted).sum(0) for part in (overlap, squares, truth))
     score = (2 * overlap + SMOOTH) / (squares + truth + SMOOTH)
@@ -164,7 +186,9 @@ def _dice(prob: Tensor, target: Tensor, valid: Tensor, annotated: Tensor, absent
     return ((1 - score) * present).sum() / present.sum().clamp_min(1)
 
 
-def weighted_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+def weighted_cross_entropy(
+    logits: Tensor, target: Tensor, weights: Tensor, voxel_weights: Tensor | None = None
+) -> Tensor:
     """Class-weighted CE normalised by the weights of the targets; 0 when they are all 0.
 
     Parameters
@@ -175,10 +199,14 @@ def weighted_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor) -> T
         (B, D, H, W) int64; 255 is left out.
     weights : Tensor
         (K,), any scale.
+    voxel_weights : Tensor, optional
+        (B, D, H, W) float32, multiplied with those of the classes.
     """
     log_prob = torch.log_softmax(logits.float(), 1)
     valid = target != UNKNOWN
     target = torch.where(valid, target, 0)
     picked = log_prob.gather(1, target[:, None])[:, 0]
     weight = weights.to(picked)[target] * valid
+    if voxel_weights is not None:
+        weight = weight * voxel_weights.to(weight)
     return -(weight * picked).sum() / weight.sum().clamp_min(EPSILON)

@@ -17,6 +17,7 @@ def weighted_dice_ce(
     annotated: Tensor,
     class_weights: Tensor,
     absent_pull: bool = True,
+    voxel_weights: Tensor | None = None,
 ) -> Tensor:
     """Supervised loss CE + Dice with class weights in both parts.
 
@@ -37,22 +38,30 @@ def weighted_dice_ce(
         (K,), any scale; the scale stays in the Dice part, as released.
     absent_pull : bool
         Whether organs that the batch does not show count in the Dice and are pulled down.
+    voxel_weights : Tensor, optional
+        (B, D, H, W) float32: how often each voxel counts, in all sums of both parts.
     """
     merged = merge_unannotated_logits(logits.float(), annotated)
     weights = class_weights.to(merged)
-    cross_entropy = weighted_cross_entropy(merged, label, weights)
-    return cross_entropy + _weighted_dice(merged, label, annotated, weights, absent_pull)
+    cross_entropy = weighted_cross_entropy(merged, label, weights, voxel_weights)
+    return cross_entropy + _weighted_dice(merged, label, annotated, weights, absent_pull, voxel_weights)
 
 
 def _weighted_dice(
-    logits: Tensor, label: Tensor, annotated: Tensor, weights: Tensor, absent_pull: bool
+    logits: Tensor,
+    label: Tensor,
+    annotated: Tensor,
+    weights: Tensor,
+    absent_pull: bool,
+    voxel_weights: Tensor | None,
 ) -> Tensor:
     valid = label != UNKNOWN
     target = torch.where(valid, label, 0)
-    prob = torch.softmax(logits, 1) * valid[:, None]
+    counts = valid.to(logits.dtype) if voxel_weights is None else valid * voxel_weights.to(logits)
+    prob = torch.softmax(logits, 1) * counts[:, None]
     n_classes, counted = prob.shape[1], annotated.to(prob.dtype)
     hit = class_sums(prob.gather(1, target[:, None])[:, 0], target, n_classes)
-    truth = class_sums(valid.to(prob.dtype), target, n_classes)
+    truth = class_sums(counts, target, n_classes)
     hit, predicted, truth = ((part * counted).sum(0) for part in (hit, prob.sum((2, 3, 4)), truth))
     score = (2 * hit + SMOOTH) / (predicted + truth + SMOOTH)  # predicted + truth = 2 tp + fp + fn
     organs = (annotated.any(0) if absent_pull else truth > 0)[1:]

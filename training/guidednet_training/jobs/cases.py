@@ -7,14 +7,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..core.box import Box
 from ..core.bundle import BundleManifest
-from ..core.errors import GeometryError, ProjectError
-from ..core.events import Stage
+from ..core.errors import FileError, GeometryError, ProjectError
+from ..core.events import Note, Stage
 from ..core.files import read_text, write_text
 from ..core.project import Project
+from ..core.provenance import read_corrections
 from ..core.record import Record
-from ..core.spec import PreprocessSpec
+from ..core.spec import LearnSpec, PreprocessSpec
 from ..core.volume import Volume
 from ..data.store import PreparedCase, PreparedStore
 from .running import Emit
@@ -80,10 +84,12 @@ def prepare_cases(
     emit: Emit,
     should_stop: Callable[[], bool],
     boxes: Mapping[str, Box] | None = None,
+    learn: LearnSpec | None = None,
 ) -> TrainingCases | None:
     """Prepare all cases of a choice, from the project's cache where they are there; None when stopped.
 
-    Of a case that has a box (on its canonical grid), only that is prepared.
+    Of a case that has a box (on its canonical grid), only that is prepared. Where `learn` says that
+    corrections count more, labelled cases know where a person corrected a model.
     """
     store = PreparedStore(project.cache_folder, spec, project.scheme)
     total = len(choice.labelled) + len(choice.unlabelled) + len(choice.val)
@@ -95,13 +101,19 @@ def prepare_cases(
                 return None
             emit(Stage(title=f"Preparing {case_id}", done=done, total=total))
             box = (boxes or {}).get(case_id)
-            prepared[kind].append(_prepare(project, store, case_id, kind != "unlabelled", box))
+            if kind == "unlabelled":
+                prepared[kind].append(_prepare_image(project, store, case_id, box))
+            else:
+                marked = _corrected(project, case_id, learn, emit) if kind == "labelled" else None
+                prepared[kind].append(_prepare(project, store, case_id, box, marked, learn))
             done += 1
     return TrainingCases(*(tuple(cases) for cases in prepared.values()))
 
 
-def rehearsed(cases: Sequence[PreparedCase], known_before: Collection[str]) -> tuple[PreparedCase, ...]:
-    """Repeat cases the parent model learnt from until they are at least half, so that it forgets nothing.
+def rehearsed(
+    cases: Sequence[PreparedCase], known_before: Collection[str], share: float = 0.5
+) -> tuple[PreparedCase, ...]:
+    """Repeat cases the parent model learnt from until they are the share wanted, so that it forgets nothing.
 
     Parameters
     ----------
@@ -109,31 +121,58 @@ def rehearsed(cases: Sequence[PreparedCase], known_before: Collection[str]) -> t
         Labelled cases.
     known_before : collection of case ids
         Training cases of the parent.
+    share : float
+        Of these among all that is drawn, at least; below 1. No case is ever left out.
     """
     old = [case for case in cases if case.id in known_before]
     new = [case for case in cases if case.id not in known_before]
     if not old or not new:
         return tuple(cases)
-    return (*old * math.ceil(len(new) / len(old)), *new)
+    copies = math.ceil(share * len(new) / ((1 - share) * len(old)) - 1e-9)
+    return (*old * max(1, copies), *new)
+
+
+def _corrected(
+    project: Project, case_id: str, learn: LearnSpec | None, emit: Emit
+) -> NDArray[np.bool_] | None:
+    """Tell where a person put a model right in a case; None where all voxels count alike."""
+    if learn is None or learn.edited <= 1:
+        return None
+    try:
+        found = read_corrections(project, case_id)
+    except (
+        FileError
+    ) as error:  # of the journal alone: labels that are damaged stop the training by themselves
+        emit(Note(text=f"The corrections of {case_id} count like all else: {error.message}"))
+        return None
+    return None if found is None else found.mask
+
+
+def _prepare_image(project: Project, store: PreparedStore, case_id: str, box: Box | None) -> PreparedCase:
+    case = project.case(case_id)
+    return store.get(case.id, case.digest, lambda: project.image(case_id), box=box)
 
 
 def _prepare(
-    project: Project, store: PreparedStore, case_id: str, labelled: bool, box: Box | None
+    project: Project,
+    store: PreparedStore,
+    case_id: str,
+    box: Box | None,
+    corrected: NDArray[np.bool_] | None,
+    learn: LearnSpec | None,
 ) -> PreparedCase:
     case = project.case(case_id)
 
     def read() -> Volume:
         return project.image(case_id)
 
-    if not labelled:
-        return store.get(case.id, case.digest, read, box=box)
     labels, annotated = project.target(case_id)
     if labels.shape != tuple(case.shape):
         raise GeometryError(
             f"The labels of {case_id} have the shape {labels.shape}, its image {tuple(case.shape)}.",
             "Import the labels that belong to this image.",
         )
-    return store.get(case.id, case.digest, read, labels, annotated, box)
+    return store.get(case.id, case.digest, read, labels, annotated, box, corrected, learn)
 
 
 def labelled_before(parent: BundleManifest) -> tuple[str, ...]:

@@ -59,7 +59,8 @@ class Training:
 
     def rehearsed(self, cases: Sequence[PreparedCase]) -> tuple[PreparedCase, ...]:
         """Repeat labelled cases that the parent knew, so that it forgets nothing."""
-        return rehearsed(cases, labelled_before(self.parent.manifest) if self.parent is not None else ())
+        before = labelled_before(self.parent.manifest) if self.parent is not None else ()
+        return rehearsed(cases, before, self.spec.learn.rehearsal)
 
 
 def build(
@@ -89,7 +90,7 @@ def build(
     return method
 
 
-def learn(
+def teach(
     training: Training,
     spec: TrainSpec,
     method: Method,
@@ -99,8 +100,11 @@ def learn(
     should_stop: ShouldStop,
 ) -> FitResult:
     """Teach a method, from the last checkpoint in a folder if there is one; a finished fit ends at once."""
-    overlap = method.needs.overlap
-    streams = TwoStreams(cases.labelled, cases.unlabelled, spec.patch, spec.seed, overlap)
+    scheme, learn = training.project.scheme, spec.learn
+    streams = TwoStreams(
+        cases.labelled, cases.unlabelled, spec.patch, spec.seed, method.needs.overlap,
+        [scheme.value(name) for name in learn.focus], learn.focus_share,
+    )  # fmt: skip
     # A validation is not broken off: what a resumed run knows must not depend on when it was stopped.
-    validate = validator(cases.val, spec.patch, training.project.scheme, lambda: False)
+    validate = validator(cases.val, spec.patch, scheme, lambda: False)
     return fit(method, spec, streams.batch, validate, CheckpointFolder(checkpoints), emit, should_stop)

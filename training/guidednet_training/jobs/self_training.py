@@ -22,7 +22,8 @@ from .cards import model_card
 from .cases import CaseChoice, TrainingCases, prepare_cases
 from .device import choose_device
 from .finish import Trained, manifest_of
-from .fitting import Training, build, learn
+from .fitting import Training, build, teach
+from .learning import learning_notes
 from .pseudo_labels import PseudoLabels, label_cases
 from .regions import CoarseModel, Labels, find_regions
 from .running import Emit, ShouldStop
@@ -151,8 +152,10 @@ class _Round:
         method = build(training, spec, (*cases.labelled, *cases.unlabelled), parent, self.emit)
         mixed = mixture(training.rehearsed(cases.labelled), cases.unlabelled, self.settings.pseudo_share)
         self.emit(Note(text=self._says(name, cases)))
+        for text in learning_notes(spec.learn, training.project.scheme, cases.labelled):
+            self.emit(Note(text=text))
         self.emit(Stage(title=f"Training the {name} stage", done=first, total=total))
-        result = learn(
+        result = teach(
             training, spec, method, TrainingCases(mixed, (), cases.val),
             training.run.checkpoint_folder / f"round-{self.index}-{name}",
             partial(_counted, self.emit, name, first, total), self.should_stop,
@@ -167,7 +170,9 @@ class _Round:
         """Prepare the cases of a stage; its unlabelled ones are those with pseudo-labels."""
         project = self.training.project
         choice = self.choice.model_copy(update={"unlabelled": ()})
-        cases = prepare_cases(project, choice, spec.preprocess, self.emit, self.should_stop, boxes)
+        cases = prepare_cases(
+            project, choice, spec.preprocess, self.emit, self.should_stop, boxes, spec.learn
+        )
         if cases is None:
             raise Stopped
         if self.pseudo is None:

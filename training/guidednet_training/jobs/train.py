@@ -16,7 +16,8 @@ from ..methods import METHODS
 from .cases import CaseChoice, TrainingCases, choose_cases, prepare_cases
 from .device import choose_device
 from .finish import Trained, finish
-from .fitting import Training, build, learn
+from .fitting import Training, build, teach
+from .learning import check_focus, learning_notes
 from .regions import CoarseModel, find_regions
 from .running import Emit, Outcome, ShouldStop
 from .scoring import warn_of_leaks
@@ -78,6 +79,7 @@ def _trained(training: Training, emit: Emit, should_stop: ShouldStop) -> Trained
     spec = training.spec
     if spec.method not in METHODS:
         raise SpecError(f"Unknown method '{spec.method}'.", f"Known methods: {', '.join(METHODS)}.")
+    check_focus(spec.learn.focus, training.project.scheme)
     _check_free(training)
     needs = METHODS[spec.method].needs
     wanted = needs.pseudo_labels or (needs.unlabelled and spec.patch.unlabelled > 0)
@@ -108,9 +110,11 @@ def _train_once(training: Training, choice: CaseChoice, emit: Emit, should_stop:
     cases = _cases(training, choice, emit, should_stop)
     method = build(training, spec, cases.labelled, training.parent, emit)
     emit(Note(text=_learns_from(cases)))
+    for text in learning_notes(spec.learn, training.project.scheme, cases.labelled):
+        emit(Note(text=text))
     emit(Stage(title="Training", done=0, total=spec.steps))
     stream = TrainingCases(training.rehearsed(cases.labelled), cases.unlabelled, cases.val)
-    result = learn(training, spec, method, stream, training.run.checkpoint_folder, emit, should_stop)
+    result = teach(training, spec, method, stream, training.run.checkpoint_folder, emit, should_stop)
     if result.stopped:
         raise Stopped(f"Stopped after step {result.done} of {spec.steps}; the run can be resumed.")
     return Trained(
@@ -128,7 +132,8 @@ def _cases(training: Training, choice: CaseChoice, emit: Emit, should_stop: Shou
         path, device = training.run.folder / "regions.json", choose_device(training.spec.devices)
         warn_of_leaks(project, training.coarse.bundle, choice.val, emit)
         boxes = find_regions(project, training.coarse, seen, path, device, emit, should_stop)
-    cases = prepare_cases(project, choice, training.spec.preprocess, emit, should_stop, boxes)
+    spec = training.spec
+    cases = prepare_cases(project, choice, spec.preprocess, emit, should_stop, boxes, spec.learn)
     if cases is None:
         raise Stopped
     return cases

@@ -94,7 +94,12 @@ class CLD(Method):
         n, terms = batch.n_labelled, {}
         for name, value in logits.items():
             terms[f"supervised_{name}"] = weighted_dice_ce(
-                value[:n], batch.label, batch.annotated, self.class_weights, self.settings.absent_pull
+                value[:n],
+                batch.label,
+                batch.annotated,
+                self.class_weights,
+                self.settings.absent_pull,
+                batch.weight,
             )
             if self.training:
                 self._confidence(name).update(value[:n], batch.label, batch.annotated)

@@ -105,7 +105,7 @@ class ContextCPS(Method):
             raise ValueError(f"{len(batch.image) - n} unlabelled patches are not {pairs} pairs")
         logits = {name: net(batch.image).logits for name, net in self.networks().items()}
         terms = {
-            f"supervised_{name}": self.labelled_loss(value[:n], batch.label, batch.annotated)
+            f"supervised_{name}": self.labelled_loss(value[:n], batch.label, batch.annotated, batch.weight)
             for name, value in logits.items()
         }
         if pairs:

@@ -70,8 +70,8 @@ class CPS(Method):
         logits_a, logits_b = self.net_a(batch.image).logits, self.net_b(batch.image).logits
         n = batch.n_labelled
         terms = {
-            "supervised_a": self.labelled_loss(logits_a[:n], batch.label, batch.annotated),
-            "supervised_b": self.labelled_loss(logits_b[:n], batch.label, batch.annotated),
+            "supervised_a": self.labelled_loss(logits_a[:n], batch.label, batch.annotated, batch.weight),
+            "supervised_b": self.labelled_loss(logits_b[:n], batch.label, batch.annotated, batch.weight),
         }
         if len(batch.image) > n:
             terms["cps"] = self.settings.exchange_weight(clock) * self._exchange(logits_a, logits_b, batch)

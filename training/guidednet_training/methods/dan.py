@@ -64,7 +64,7 @@ class DAN(Method):
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Give the supervised loss, what the segmenter wants of the critic, and the critic's own."""
         n, logits = batch.n_labelled, self.net_a(batch.image).logits.float()
-        segmenter = {"supervised": self.labelled_loss(logits[:n], batch.label, batch.annotated)}
+        segmenter = {"supervised": self.labelled_loss(logits[:n], batch.label, batch.annotated, batch.weight)}
         if len(logits) == n:
             return {"segmenter": segmenter}
         prob = torch.softmax(logits, 1)

@@ -95,7 +95,12 @@ class DHC(Method):
         weights = {"a": self.difficulty(), "b": self.distribution()}
         terms = {
             f"supervised_{name}": weighted_dice_ce(
-                value[:n], batch.label, batch.annotated, weights[name], self.settings.absent_pull
+                value[:n],
+                batch.label,
+                batch.annotated,
+                weights[name],
+                self.settings.absent_pull,
+                batch.weight,
             )
             for name, value in logits.items()
         }

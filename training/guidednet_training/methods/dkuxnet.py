@@ -152,7 +152,7 @@ class DKUXNetMethod(Method):
             terms: dict[str, Tensor] = {}
             for name, look in looks.items():
                 logits = look.logits[: batch.n_labelled]
-                loss = self.labelled_loss(logits, batch.label, batch.annotated)
+                loss = self.labelled_loss(logits, batch.label, batch.annotated, batch.weight)
                 terms[f"supervised_{name}"] = self.settings.supervised_weight * loss
                 if self.settings.query_weight > 0:
                     terms[f"query_{name}"] = self.settings.query_weight * self._query_loss(look, batch)

@@ -96,7 +96,7 @@ class DTC(Method):
         disagreement = dual_task_loss(torch.softmax(out.logits.float(), 1), distance, comparable(batch))
         return {
             "segmenter": {
-                "supervised": self.labelled_loss(out.logits[:n], batch.label, batch.annotated),
+                "supervised": self.labelled_loss(out.logits[:n], batch.label, batch.annotated, batch.weight),
                 "distance": self.settings.distance_weight * distance_loss(distance[:n], truth),
                 "consistency": weight * disagreement,
             }

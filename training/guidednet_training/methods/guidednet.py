@@ -215,7 +215,7 @@ class GuidedNet(Method):
             logits = {name: full_precision(output.logits) for name, output in outputs.items()}
             terms = {
                 f"supervised_{name}": self.labelled_loss(
-                    value[: batch.n_labelled], batch.label, batch.annotated
+                    value[: batch.n_labelled], batch.label, batch.annotated, batch.weight
                 )
                 for name, value in logits.items()
             }

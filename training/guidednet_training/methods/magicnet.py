@@ -112,7 +112,7 @@ class MagicNet(Method):
         stages = self.net_a.encode(self.grid.split(image).flatten(0, 1))
         together = self._together(stages, slice(0, n))
         terms = {
-            "supervised": 0.5 * self.labelled_loss(plain, batch.label, batch.annotated),
+            "supervised": 0.5 * self.labelled_loss(plain, batch.label, batch.annotated, batch.weight),
             "exchanged": 0.25 * self._dice(mixed[:n], batch.label, batch.annotated),
             "cubes": 0.25 * self._dice(together, batch.label, batch.annotated),
         }

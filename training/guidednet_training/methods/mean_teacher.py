@@ -44,7 +44,7 @@ class MeanTeacher(Method):
             self.teacher.start(self.net_a)
         n = batch.n_labelled
         logits = self.net_a(batch.image).logits.float()
-        terms = {"supervised": self.labelled_loss(logits[:n], batch.label, batch.annotated)}
+        terms = {"supervised": self.labelled_loss(logits[:n], batch.label, batch.annotated, batch.weight)}
         if len(logits) > n:
             target = self.teacher(noisy(batch.image[n:], self.settings.noise))
             difference = squared_difference(torch.softmax(logits[n:], 1), torch.softmax(target, 1))

@@ -92,7 +92,7 @@ class SASSnet(Method):
         distance = self.distance(out.features)
         truth = signed_distances(batch.label, batch.annotated)
         segmenter = {
-            "supervised": self.labelled_loss(out.logits[:n], batch.label, batch.annotated),
+            "supervised": self.labelled_loss(out.logits[:n], batch.label, batch.annotated, batch.weight),
             "distance": self.settings.distance_weight * distance_loss(distance[:n], truth),
         }
         if len(distance) == n:

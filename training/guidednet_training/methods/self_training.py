@@ -63,4 +63,8 @@ class SelfTraining(Method):
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Give the supervised loss of the patches with labels, a person's or the model's before."""
         logits = self.net_a(batch.image[: batch.n_labelled]).logits
-        return {"segmenter": {"supervised": self.labelled_loss(logits, batch.label, batch.annotated)}}
+        return {
+            "segmenter": {
+                "supervised": self.labelled_loss(logits, batch.label, batch.annotated, batch.weight)
+            }
+        }

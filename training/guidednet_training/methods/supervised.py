@@ -27,4 +27,8 @@ class Supervised(Method):
     def losses(self, batch: Batch, clock: Clock) -> Losses:
         """Give the supervised loss of the labelled patches."""
         logits = self.net_a(batch.image[: batch.n_labelled]).logits
-        return {"segmenter": {"supervised": self.labelled_loss(logits, batch.label, batch.annotated)}}
+        return {
+            "segmenter": {
+                "supervised": self.labelled_loss(logits, batch.label, batch.annotated, batch.weight)
+            }
+        }

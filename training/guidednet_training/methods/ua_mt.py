@@ -79,7 +79,7 @@ class UncertaintyAwareMeanTeacher(Method):
             self.teacher.start(self.net_a)
         n = batch.n_labelled
         logits = self.net_a(batch.image).logits.float()
-        terms = {"supervised": self.labelled_loss(logits[:n], batch.label, batch.annotated)}
+        terms = {"supervised": self.labelled_loss(logits[:n], batch.label, batch.annotated, batch.weight)}
         if len(logits) > n:
             unlabelled, spread = batch.image[n:], self.settings.noise
             target = torch.softmax(self.teacher(noisy(unlabelled, spread)), 1)
