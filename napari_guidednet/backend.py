@@ -9,6 +9,7 @@ from pathlib import Path
 
 from guidednet_training import __version__ as VERSION
 from guidednet_training.core import events, promotion, triage
+from guidednet_training.core.adjudication import Side, note_settled, settled_labels, settlements
 from guidednet_training.core.agreement import Agreement, Difference, Differences
 from guidednet_training.core.bug_report import bug_report, save_bug_report
 from guidednet_training.core.bundle import (
@@ -68,9 +69,7 @@ from guidednet_training.core.second_reading import (
     differences_of,
     draw_cases,
     first_folder,
-    note_settled,
     readings,
-    settlements,
 )
 from guidednet_training.core.spec import NetSpec, OptimSpec, PatchSpec, PreprocessSpec, TrainSpec
 from guidednet_training.core.volume import (
@@ -141,6 +140,7 @@ __all__ = [
     "RunState",
     "SchemeError",
     "ScoreSheet",
+    "Side",
     "SpecError",
     "Split",
     "TrainRequest",
@@ -185,6 +185,7 @@ __all__ = [
     "run_state",
     "save_bug_report",
     "scheme_named",
+    "settled_labels",
     "settlements",
     "span_text",
     "spawn",

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from guidednet_training.core.adjudication import note_settled, settle, settlements
 from guidednet_training.core.case import Annotation, Edit, OrganState
 from guidednet_training.core.errors import ProjectError
 from guidednet_training.core.geometry import Geometry
@@ -18,11 +19,9 @@ from guidednet_training.core.second_reading import (
     differences_of,
     draw_cases,
     first_folder,
-    note_settled,
     read_plan,
     readings,
     second_project,
-    settlements,
 )
 from guidednet_training.core.volume import Volume, write_volume
 
@@ -163,6 +162,32 @@ def test_differences_are_settled_and_may_be_opened_again(project):
     note_settled(project, "ct_2", [region], "first")
     assert settlements(project, "ct_2").taken == {region.key: "first"}
     note_settled(project, "ct_2", [region], None)
+    assert settlements(project, "ct_2").taken == {}
+
+
+def test_taking_the_second_writes_it_and_the_organ_stays_confirmed(project):
+    draw_cases(project, 1.0)
+    read_again(project, "ct_2", stop=12)
+    reading = next(reading for reading in readings(project) if reading.case == "ct_2")
+    regions = differences_of(project, reading).regions
+    assert settle(project, "ct_2", regions, "second") == (8 * 8 * 16, 0)
+    np.testing.assert_array_equal(project.labels("ct_2").array, labels(12).array)
+    assert project.annotation("ct_2").confirmed == {"liver"}
+    assert settlements(project, "ct_2").taken == {regions[0].key: "second"}
+    (agreed,) = agreements(project)
+    assert agreed.organs["liver"].dice < 0.7  # the readings themselves are as they were
+    assert settle(project, "ct_2", regions, "first") == (8 * 8 * 16, 0)
+    np.testing.assert_array_equal(project.labels("ct_2").array, labels(20).array)
+
+
+def test_a_locked_organ_is_not_settled(project):
+    draw_cases(project, 1.0)
+    read_again(project, "ct_2", stop=12)
+    locked = project.annotation("ct_2").model_copy(update={"locks": ("liver",)})
+    project.save_labels("ct_2", project.labels("ct_2"), locked)
+    reading = next(reading for reading in readings(project) if reading.case == "ct_2")
+    regions = differences_of(project, reading).regions
+    assert settle(project, "ct_2", regions, "second") == (0, 8 * 8 * 16)
     assert settlements(project, "ct_2").taken == {}
 
 

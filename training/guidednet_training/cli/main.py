@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..core.errors import GuidedNetError
-from . import desktop, evaluating, experiment, models, predicting, projects, runs, training
+from . import desktop, evaluating, experiment, models, predicting, projects, reporting, runs, training
 
 EPILOG = """\
 a first day:
@@ -25,6 +25,7 @@ a first day:
   guidednet evaluate my_project                   the new model against the old, organ by organ
   guidednet promote my_project NAME               use the new model from now on
   guidednet predict ct.nii.gz --project my_project --out results     segment with it
+  guidednet report my_project                     what the corrections cost, as a page
 """
 
 
@@ -65,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"guidednet {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for family in (desktop, projects, predicting, training, evaluating, experiment, models, runs):
+    for family in (desktop, projects, predicting, training, evaluating, experiment, models, reporting, runs):
         family.register(verbs)
     return parser
 

@@ -112,7 +112,7 @@ def _import(arguments: argparse.Namespace) -> int:
     from ..core.project import Project
 
     with Project.open(arguments.project, write=not arguments.dry_run) as project:
-        with _progress("looking at") as progress:
+        with counting("looking at") as progress:
             plan = plan_import(
                 arguments.folder,
                 arguments.layout,
@@ -137,7 +137,7 @@ def _import(arguments: argparse.Namespace) -> int:
 def _apply(project: Project, plan: ImportPlan, copy: bool) -> int:
     from ..core.importing import apply_import
 
-    with _progress("importing") as progress:
+    with counting("importing") as progress:
         result = apply_import(project, plan, progress, copy)
     for problem in result.problems:
         print(f"Left out: {problem}", file=sys.stderr)
@@ -147,7 +147,8 @@ def _apply(project: Project, plan: ImportPlan, copy: bool) -> int:
 
 
 @contextmanager
-def _progress(verb: str) -> Iterator[Callable[[int, int, str], None]]:
+def counting(verb: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show how many cases are done; give what is to be called with done, of how many, case."""
     from ..core.events import Stage
     from .screen import RunScreen
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from .agreement import Agreement, Difference, Differences, compare_readings, find_differences
+from .agreement import Agreement, Differences, compare_readings, find_differences
 from .case import Annotation
 from .errors import ProjectError
 from .files import atomic_folder, read_text, write_text
@@ -23,9 +23,8 @@ from .project_file import utc_now
 from .record import Record
 from .volume import Volume
 
-PLAN, SETTLED, FIRST = "plan.json", "settled.json", "first"
+PLAN, FIRST = "plan.json", "first"
 Start = Literal["nothing", "model"]
-Side = Literal["first", "second"]
 Progress = Callable[[int, int, str], None]  # done, of how many, case
 
 
@@ -51,27 +50,6 @@ class ReadingPlan(Record):
     def cases(self) -> dict[str, Draw]:
         """The drawn cases, each with its drawing."""
         return {case: draw for draw in self.draws for case in draw.cases}
-
-
-class Settled(Record):
-    """One difference that somebody has decided."""
-
-    key: str
-    take: Side
-    by: str
-    when: str = Field(description="UTC, ISO 8601")
-    voxels: int
-
-
-class Settlements(Record):
-    """The decided differences of a case (`settled.json` beside its second labels)."""
-
-    settled: tuple[Settled, ...] = ()
-
-    @property
-    def taken(self) -> dict[str, Side]:
-        """Side taken, by the key of the difference."""
-        return {one.key: one.take for one in self.settled}
 
 
 @dataclass(frozen=True)
@@ -243,28 +221,6 @@ def differences_of(project: Project, reading: Reading) -> Differences:
     return find_differences(
         first.array, second.array, first.geometry.spacing_mm, project.scheme, reading.both
     )
-
-
-def settlements(project: Project, case: str) -> Settlements:
-    """Give what is decided about the differences of a case."""
-    path = project.second_folder / "cases" / case / SETTLED
-    return Settlements.parse(read_text(path), str(path)) if path.is_file() else Settlements()
-
-
-def note_settled(
-    project: Project, case: str, differences: Sequence[Difference], take: Side | None
-) -> Settlements:
-    """Remember which reading was taken in some regions; None makes them open again."""
-    keys = {difference.key for difference in differences}
-    kept = [one for one in settlements(project, case).settled if one.key not in keys]
-    if take is not None:
-        by, when = current_author(), utc_now()
-        kept += [
-            Settled(key=d.key, take=take, by=by, when=when, voxels=int(d.mask.sum())) for d in differences
-        ]
-    noted = Settlements(settled=tuple(kept))
-    write_text(project.second_folder / "cases" / case / SETTLED, noted.to_json())
-    return noted
 
 
 def newest_prediction(project: Project, case: str) -> Path:
