@@ -32,6 +32,7 @@ class Brushes:
     """
 
     held_back = Signal(str)  # a stroke painted nothing; the limits that were why, in words
+    model_changed = Signal()  # what the smart brush can heed is another
 
     def __init__(self, settings: BrushSettings | None = None) -> None:
         self.settings = settings or BrushSettings()
@@ -86,6 +87,7 @@ class Brushes:
         """
         self._said = labels
         self._maps = {name: maps[name] for name in _TRUST if name in maps}
+        self.model_changed.emit()
 
     @property
     def has_model(self) -> bool:

@@ -14,7 +14,7 @@ from ..backend import LabelScheme
 from .gate import Labels, Mask
 
 HU_FLOOR, HU_CEILING = -1100, 4000  # what a CT holds, air to metal
-RADIUS_MM = (0.5, 60.0)  # smallest and largest brush offered
+RADIUS_MM = (0.5, 40.0)  # smallest and largest brush offered
 TOLERANCE = (1.0, 6.0)  # spreads of the tissue under the stroke
 UNLABELLED = "unlabelled"  # stands for voxels of no organ among names of organs
 

@@ -1,0 +1,58 @@
+"""A button that lists organs to be ticked: over which of them the brush may paint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QAction, QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
+
+from ..backend import LabelScheme
+from ..layers.colours import hex_colour
+from ..state.brush import UNLABELLED, over_words
+
+
+class OverPicker(QToolButton):
+    """Shows the ticked organs by name and opens a menu of all."""
+
+    picked = Signal(object)  # frozenset of names of organs, and UNLABELLED
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._menu = QMenu(self)
+        self._menu.setToolTipsVisible(True)
+        self.setMenu(self._menu)
+        self._scheme: LabelScheme | None = None
+        self.actions_by_name: dict[str, QAction] = {}
+
+    def begin(self, scheme: LabelScheme) -> None:
+        """List the organs of a scheme."""
+        self._scheme = scheme
+        self._menu.clear()
+        self.actions_by_name = {UNLABELLED: self._menu.addAction("Unlabelled voxels")}
+        for organ in scheme.organs:
+            self.actions_by_name[organ.name] = self._menu.addAction(_icon(hex_colour(organ)), organ.title)
+        for action in self.actions_by_name.values():
+            action.setCheckable(True)
+            action.triggered.connect(self._on_triggered)
+
+    def tick(self, names: Iterable[str]) -> None:
+        """Show which organs are chosen; nothing is announced."""
+        chosen = frozenset(names)
+        for name, action in self.actions_by_name.items():
+            action.setChecked(name in chosen)
+        words = over_words(chosen, self._scheme) if self._scheme is not None else ""
+        self.setText(words[:1].upper() + words[1:])
+        self.setToolTip(f"The brush paints only over: {words}. Click to choose.")
+
+    def _on_triggered(self) -> None:
+        self.picked.emit(frozenset(n for n, action in self.actions_by_name.items() if action.isChecked()))
+
+
+def _icon(colour: str) -> QIcon:
+    chip = QPixmap(12, 12)
+    chip.fill(QColor(colour))
+    return QIcon(chip)
