@@ -45,6 +45,10 @@ class Annotation(Record):
     scheme: str
     organs: dict[str, OrganState]
     edits: tuple[Edit, ...] = ()
+    locks: tuple[str, ...] = Field((), description="organs no writer may change until unlocked")
+    slices: tuple[int, ...] = Field((), description="confirmed slices, along the axial axis of the grid")
+    inside_body: bool = Field(False, description="no organ may be written outside the patient's body")
+    change: int | None = Field(None, description="number of the last change that the labels hold")
 
     @property
     def confirmed(self) -> frozenset[str]:

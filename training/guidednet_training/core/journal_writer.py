@@ -27,6 +27,8 @@ class JournalWriter:
         The journal folder of the case; made when the first change comes.
     tell : callable, optional
         Called in the writing thread with each change once it is on disk, packed.
+    after : int
+        Numbers go on after this one, or after that of the last change that is there.
 
     Attributes
     ----------
@@ -41,10 +43,10 @@ class JournalWriter:
         When the journal that is there is damaged.
     """
 
-    def __init__(self, folder: Path, tell: Callable[[Entry], None] | None = None) -> None:
+    def __init__(self, folder: Path, tell: Callable[[Entry], None] | None = None, after: int = 0) -> None:
         self.folder = folder
         self._tell = tell
-        self.last = last_number(folder)
+        self.last = max(last_number(folder), after)
         self.error: FileError | None = None
         self._waiting: deque[Change] = deque()
         self._file: BinaryIO | None = None

@@ -6,11 +6,14 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .case import Annotation
+import numpy as np
+
+from .case import Annotation, OrganState
 from .errors import FileError
 from .files import (
     PARTIAL,
@@ -21,7 +24,13 @@ from .files import (
     sweep_partials,
     write_text,
 )
+from .geometry import Geometry
+from .journal import JOURNAL, Change, Header, last_number, read_entries, read_journal
+from .journal_writer import JournalWriter
+from .labels import LabelScheme
+from .outside import outside_change
 from .record import Record
+from .replay import noted, replay
 from .volume import Volume, read_volume, write_volume
 
 LABELS, NOTES, HISTORY = "labels.nii.gz", "labels.json", "history"
@@ -42,20 +51,40 @@ class LabelPair:
 
     A save puts the former pair into history/, then replaces the labels, then the notes. A process
     killed in between leaves labels that the notes do not speak of, while the newest of the history
-    does match them: then the save never happened and that pair counts.
+    does match them: then the save never happened and that pair counts. Whatever the journal holds
+    beyond the pair is part of the labels, as everybody reads them.
 
     Attributes
     ----------
     folder : Path
         The folder of the case.
+    geometry, scheme : Geometry and LabelScheme, optional
+        Of the case: then changes that were journaled before any pair was saved count as well.
     """
 
     folder: Path
+    geometry: Geometry | None = None
+    scheme: LabelScheme | None = None
 
     def annotation(self) -> Annotation | None:
         """Give what is known of the labels, or None where there are none."""
         notes = self.folder / NOTES
-        return _read_notes(notes).annotation if notes.is_file() else None
+        stored = _read_notes(notes).annotation if notes.is_file() else self._nothing_known()
+        if stored is None:
+            return None
+        later = tuple(entry.header for entry in read_entries(self.journal, _saved_change(stored)))
+        return _all_noted(stored, later) if later or notes.is_file() else None
+
+    @property
+    def journal(self) -> Path:
+        """Folder of the changes."""
+        return self.folder / JOURNAL
+
+    @property
+    def saved_change(self) -> int:
+        """Number of the last change that labels.nii.gz holds; the journal may hold later ones."""
+        notes = self.folder / NOTES
+        return _saved_change(_read_notes(notes).annotation) if notes.is_file() else 0
 
     def read(self) -> tuple[Volume, Annotation] | None:
         """Read labels and annotation of one save, even while another process saves; None without any.
@@ -68,11 +97,11 @@ class LabelPair:
         for _ in range(_TRIES):
             place = self._place()
             if place is None:
-                return None
+                return self._journaled_only()
             notes = (place / NOTES).read_bytes()
             labels = read_volume(place / LABELS, kind="labels")
             if _matches(place) and (place / NOTES).read_bytes() == notes:
-                return labels, LabelNotes.parse(notes, str(place / NOTES)).annotation
+                return self._up_to_date(labels, LabelNotes.parse(notes, str(place / NOTES)).annotation)
         raise FileError(f"The labels in {self.folder} change all the time.", "Try again in a moment.")
 
     def labels(self) -> Volume | None:
@@ -87,7 +116,24 @@ class LabelPair:
         return None if pair is None else pair[0]
 
     def save(self, labels: Volume, annotation: Annotation) -> None:
-        """Replace the pair; the former one, sound or not, goes to history/."""
+        """Replace the pair; the former one, sound or not, goes to history/.
+
+        Labels that do not say which change they hold come from outside: what they changed is journaled.
+        """
+        if annotation.change is not None:
+            self._replace(labels, annotation)
+            return
+        change = self._from_outside(labels, annotation)
+        number = last_number(self.journal) if change is None else change.number - 1
+        # Killed in between, the journal lacks a change that the labels hold; the other way round the
+        # pair would count although its saving failed. Done again on labels that hold it, it does nothing.
+        self._replace(labels, annotation.model_copy(update={"change": number}))
+        if change is not None:
+            writer = JournalWriter(self.journal, after=number)
+            writer.append(change)
+            writer.close()
+
+    def _replace(self, labels: Volume, annotation: Annotation) -> None:
         if (self.folder / NOTES).is_file():
             self._keep_former()
         self.write_first(labels, annotation)
@@ -111,6 +157,38 @@ class LabelPair:
         """Remove what a killed writer left half done."""
         sweep_partials(self.folder)
         sweep_partials(self.folder / HISTORY)
+
+    def _up_to_date(self, labels: Volume, annotation: Annotation) -> tuple[Volume, Annotation]:
+        changes = tuple(read_journal(self.journal, _saved_change(annotation)))
+        if not changes:
+            return labels, annotation
+        array = np.array(labels.array, np.uint8, order="C", copy=True)
+        replay(array, changes)
+        return labels.like(array, "labels"), _all_noted(annotation, changes)
+
+    def _journaled_only(self) -> tuple[Volume, Annotation] | None:
+        known = self._nothing_known()
+        if known is None or self.geometry is None or not last_number(self.journal):
+            return None
+        return self._up_to_date(
+            Volume(np.zeros(self.geometry.shape, np.uint8), self.geometry, "labels"), known
+        )
+
+    def _nothing_known(self) -> Annotation | None:
+        if self.scheme is None:
+            return None
+        untouched = dict.fromkeys(self.scheme.names, OrganState.UNTOUCHED)
+        return Annotation(scheme=self.scheme.name, organs=untouched)
+
+    def _from_outside(self, labels: Volume, annotation: Annotation) -> Change | None:
+        try:
+            former = self.read()
+        except FileError:  # what is there is damaged: it is replaced, there is nothing to compare
+            return None
+        if former is None:
+            return None
+        number = max(last_number(self.journal), self.saved_change) + 1
+        return outside_change(former, labels, annotation, number)
 
     def _place(self) -> Path | None:
         """Give the folder that holds the pair that counts."""
@@ -141,6 +219,16 @@ class LabelPair:
         last_of_hour = {path.name[:11]: path for path in older}  # YYYYmmdd-HH
         for path in set(older) - set(last_of_hour.values()):
             remove_folder(path)
+
+
+def _saved_change(annotation: Annotation) -> int:
+    return annotation.change or 0
+
+
+def _all_noted(annotation: Annotation, changes: Iterable[Change | Header]) -> Annotation:
+    for change in changes:
+        annotation = noted(annotation, change)
+    return annotation
 
 
 def _link(source: Path, target: Path) -> None:

@@ -319,6 +319,10 @@ class Project:
         check_grid(self.case(case_id), labels)
         self._pair(case_id).save(labels, annotation)
 
+    def saved_change(self, case_id: str) -> int:
+        """Give the number of the last change that the saved labels hold; 0 where nothing is saved."""
+        return self._pair(case_id).saved_change
+
     def label_history(self, case_id: str) -> tuple[Path, ...]:
         """Give the folders of former labels, oldest first."""
         return self._pair(case_id).history()
@@ -409,6 +413,22 @@ class Project:
         """Give the folder for what a bundle says about a case."""
         return self._case_folder(case_id) / "predictions" / _safe_name(bundle)
 
+    def places_path(self, case_id: str) -> Path:
+        """Give the file of what a person decided about places of a case, whether there is one or not."""
+        return self._case_folder(case_id) / "places.json"
+
+    def findings_path(self, case_id: str) -> Path:
+        """Give the file of what the last search of a case found, whether there is one or not."""
+        return self.cache_folder / "places" / f"{_safe_name(case_id)}.json"
+
+    def label_stamp(self, case_id: str) -> str | None:
+        """Give what changes whenever the labels of a case are saved; None where there are none."""
+        notes = self._case_folder(case_id) / "labels.json"
+        if not notes.is_file():
+            return None
+        known = notes.stat()
+        return f"{known.st_size}-{known.st_mtime_ns}"
+
     def new_run(self, request: AnyRequest) -> RunFolder:
         """Make a run folder for a request."""
         return RunFolder.create(self._folder / "runs", request)
@@ -438,11 +458,10 @@ class Project:
         return self._folder / "cases" / _safe_name(case_id)
 
     def _pair(self, case_id: str) -> LabelPair:
-        self.case(case_id)
-        return LabelPair(self._case_folder(case_id))
+        return LabelPair(self._case_folder(case_id), self.case(case_id).geometry, self.scheme)
 
     def _confirmed(self, case_id: str) -> frozenset[str]:
-        annotation = LabelPair(self._case_folder(case_id)).annotation()
+        annotation = self.annotation(case_id)
         return annotation.confirmed if annotation is not None else frozenset()
 
     def _known_cases(self) -> str:
