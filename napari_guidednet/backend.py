@@ -33,6 +33,7 @@ from guidednet_training.core.errors import (
 )
 from guidednet_training.core.estimate import Estimate, Measured, Pace, Workload, estimate
 from guidednet_training.core.exporting import export_nifti, export_nnunet
+from guidednet_training.core.files import read_text, write_text
 from guidednet_training.core.geometry import DISPLAY, Geometry, Reorient
 from guidednet_training.core.importing import ImportPlan, apply_import, plan_import
 from guidednet_training.core.journal import read_entries, read_journal
@@ -179,6 +180,7 @@ __all__ = [
     "read_prediction",
     "read_record",
     "read_scores",
+    "read_text",
     "read_volume",
     "readings",
     "resolve_bundle",
@@ -196,6 +198,7 @@ __all__ = [
     "write_prediction",
     "write_report",
     "write_scores",
+    "write_text",
     "write_volume",
 ]
 

@@ -11,10 +11,12 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QScrollArea, QTabWidget, Q
 
 from .ask import DialogAsker
 from .cases import CasesPanel
+from .command import Command
 from .correct import CorrectPanel
 from .desk import Desk
 from .guard import guarded
 from .guide import PANELS, next_step
+from .keys import KeysWindow
 from .models import ModelsPanel
 from .overview import Overview
 from .predict import PredictPanel
@@ -47,7 +49,9 @@ class MainPanel(QWidget):
         self.correct = CorrectPanel(self.desk)
         self.train = TrainPanel(self.desk)
         self.models = ModelsPanel(self.desk)
-        self.shortcuts = Shortcuts(napari_viewer, self.correct.commands())
+        show_keys = Command("keys", "Show or hide all keys", "Shift-H", self._show_keys)
+        self.shortcuts = Shortcuts((*self.correct.commands(), show_keys))
+        self.keys = KeysWindow(self.shortcuts, self)
         self.status = StatusLine()
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
@@ -75,8 +79,9 @@ class MainPanel(QWidget):
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.desk.close)
-        desk = self.desk
+        desk, shortcuts = self.desk, self.shortcuts
         self.destroyed.connect(lambda: desk.close())
+        self.destroyed.connect(lambda: shortcuts.release())
 
     @guarded
     def open_project(self, folder: Path | str) -> None:
@@ -87,6 +92,10 @@ class MainPanel(QWidget):
     def show_step(self, name: str) -> None:
         """Turn to a step: Project, Cases, Segment, Correct, Train or Models."""
         self.tabs.setCurrentIndex(PANELS.index(name))
+
+    @guarded
+    def _show_keys(self) -> None:
+        self.keys.open()
 
     @guarded
     def _guide(self) -> None:

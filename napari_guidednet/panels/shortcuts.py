@@ -1,31 +1,113 @@
-"""Keys of the Correct step, bound in napari while the dock is open."""
+"""Keys of the dock: actions of napari, so that its preferences list and change them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
+from napari.components import ViewerModel
+from napari.settings import get_settings
+from napari.utils.action_manager import action_manager
+from napari.utils.interactions import Shortcut
+
+from ..backend import FileError, read_text, write_text
 from .command import Command
 
-if TYPE_CHECKING:
-    import napari
+PACKAGE = "napari-guidednet"
+_BRUSH = (  # napari's own that a person who corrects labels needs
+    "napari:activate_labels_paint_mode",
+    "napari:activate_labels_erase_mode",
+    "napari:activate_labels_fill_mode",
+    "napari:activate_labels_picker_mode",
+    "napari:activate_labels_pan_zoom_mode",
+    "napari:increase_brush_size",
+    "napari:decrease_brush_size",
+    "napari:hold_for_pan_zoom",
+    "napari:reset_view",
+)
 
 
 class Shortcuts:
-    """Binds the keys of commands to a viewer and lets go of them again."""
+    """Registers commands as napari actions under their keys, and takes them back.
 
-    def __init__(self, viewer: napari.Viewer, commands: Iterable[Command]) -> None:
-        self._viewer = viewer
+    Keys that a person changes in napari's preferences are kept in a file of our own: napari would warn of
+    them at every start, before the dock is there.
+
+    Parameters
+    ----------
+    commands : iterable of Command
+        The dock that came last has the keys.
+    kept : Path, optional
+        Where changed keys are kept; beside napari's settings if not given.
+    """
+
+    def __init__(self, commands: Iterable[Command], kept: Path | None = None) -> None:
         self.commands = tuple(commands)
+        self._kept = kept or _beside_settings()
+        changed = self._read()
         for command in self.commands:
-            viewer.bind_key(command.key, partial(_act, command), overwrite=True)
+            name = _name(command)
+            action_manager.register_action(name, _act(command.do), command.title, ViewerModel)
+            for key in changed.get(name, [command.key]):
+                action_manager.bind_shortcut(name, key)
+        get_settings().shortcuts.events.shortcuts.connect(self._on_changed)
 
     def release(self) -> None:
-        """Unbind the keys."""
+        """Unbind the keys and take the actions back."""
+        get_settings().shortcuts.events.shortcuts.disconnect(self._on_changed)
         for command in self.commands:
-            self._viewer.bind_key(command.key, None, overwrite=True)
+            name = _name(command)
+            if name in action_manager._actions:  # napari has no public way to take an action back
+                action_manager.unbind_shortcut(name)
+                del action_manager._actions[name]
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Give every command and its keys as they are bound now, then napari's tools for painting."""
+        own = [(command.title, _keys(_name(command))) for command in self.commands]
+        tools = [(action_manager._actions[name].description, _keys(name)) for name in _BRUSH]
+        return own + tools
+
+    def _on_changed(self, _event: Any = None) -> None:
+        """Move our keys from napari's settings to our own file."""
+        settings = get_settings().shortcuts
+        ours = {name: keys for name, keys in settings.shortcuts.items() if name.startswith(f"{PACKAGE}:")}
+        if not ours:
+            return
+        settings.shortcuts = {name: keys for name, keys in settings.shortcuts.items() if name not in ours}
+        if self._kept is not None:
+            words = {name: [str(key) for key in keys] for name, keys in ours.items()}
+            write_text(self._kept, json.dumps(words, indent=1))
+
+    def _read(self) -> Mapping[str, list[str]]:
+        """Give the changed keys; a file that cannot be read changes nothing."""
+        if self._kept is None or not self._kept.is_file():
+            return {}
+        try:
+            content = json.loads(read_text(self._kept))
+            return {str(name): [str(key) for key in keys] for name, keys in dict(content).items()}
+        except (FileError, ValueError, TypeError):
+            return {}
 
 
-def _act(command: Command, _viewer: Any) -> None:
-    command.do()
+def _beside_settings() -> Path | None:
+    path = get_settings().config_path  # None where napari keeps no settings
+    return None if path is None else Path(path).parent / f"{PACKAGE}-keys.json"
+
+
+def _name(command: Command) -> str:
+    return f"{PACKAGE}:{command.name}"
+
+
+def _act(do: Callable[[], object]) -> Callable[[Any], None]:
+    """Wrap what a command does: napari gives the viewer and has no use for what comes back."""
+
+    def act(_viewer: Any = None) -> None:
+        do()
+
+    return act
+
+
+def _keys(name: str) -> str:
+    return " or ".join(str(Shortcut(key)) for key in action_manager._shortcuts.get(name, ()))
