@@ -12,15 +12,18 @@ from psygnal import Signal
 from ..state.correction import Correction
 from ..state.session import OpenCase, Prediction
 from . import probe
+from .brushes import Brushes
 from .colours import doubt_colormap, label_colormap
 from .display import Display, window_limits
 from .framing import zoom_on
 from .guarded import DescribedImage, GuardedLabels
 from .on_sight import OnSight, without_air
 from .organ_names import name_options
+from .windowing import WindowDrag
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Layer
 
 HIGH_IS_SURE = frozenset({"confidence", "typicality"})  # the other maps are high where the model doubts
 _OUTLINE = 2  # screen pixels; one is lost on a bright CT
@@ -38,6 +41,7 @@ class CaseLayers:
     organ_selected = Signal(str)  # name of the organ the brush writes
     layers_changed = Signal()  # other layers are shown: views beside this one show them too
     moved = Signal(object, object)  # world point (z, y, x) in mm; extent in mm to be framed, or None
+    windowed = Signal(float, float)  # lowest and highest HU that is shown
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
@@ -49,7 +53,10 @@ class CaseLayers:
         self._map_opacity = 1.0
         self.image: DescribedImage | None = None
         self.labels: GuardedLabels | None = None
+        self.brushes = Brushes()
         self.map: DescribedImage | None = None
+        self.window_drag = WindowDrag(lambda: self.image)
+        viewer.mouse_drag_callbacks.append(self.window_drag)
 
     @property
     def viewer(self) -> ViewerModel:
@@ -60,6 +67,16 @@ class CaseLayers:
     def display(self) -> Display | None:
         """How voxels of the open case come onto the screen."""
         return self._display
+
+    @property
+    def correction(self) -> Correction | None:
+        """The gate of the open case."""
+        return self._correction
+
+    @property
+    def shown(self) -> tuple[Layer, ...]:
+        """The layers of the case, lowest first."""
+        return tuple(layer for layer in self._viewer.layers if self._is_own(layer))
 
     # the case
 
@@ -77,10 +94,12 @@ class CaseLayers:
         self._correction = correction
         self.image = self._ct_layer(case)
         self.labels = self._organ_layer(case, correction)
+        self.brushes.show(self.labels, self._display.view(case.image.array), case.scheme)
         for layer in (self.image, self.labels):
             layer.describe = self.status_text
             self._viewer.add_layer(layer)
         self.labels.events.selected_label.connect(self._on_selected)
+        self.image.events.contrast_limits.connect(self._on_window)
         correction.rewritten.connect(self.refresh)
         self._viewer.layers.selection.active = self.labels
         self._face_the_patient()
@@ -92,10 +111,13 @@ class CaseLayers:
             self._correction.rewritten.disconnect(self.refresh, missing_ok=True)
         if self.labels is not None:
             self.labels.events.selected_label.disconnect(self._on_selected)
+        if self.image is not None:
+            self.image.events.contrast_limits.disconnect(self._on_window)
         for layer in (self.map, self.labels, self.image):
             if layer is not None and layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
         self.image = self.labels = self.map = None
+        self.brushes.clear()
         self._display = self._correction = self._prediction = None
         self._views, self._shown_maps = {}, {}
         self.layers_changed.emit()
@@ -115,6 +137,8 @@ class CaseLayers:
         maps = prediction.maps if prediction is not None and display is not None else {}
         self._views = {name: display.view(volume.array) for name, volume in maps.items()} if display else {}
         self._shown_maps = self._without_air(prediction) if prediction is not None else {}
+        said = display.view(prediction.labels.array) if prediction is not None and display else None
+        self.brushes.heed(said, self._views)
         self.show_map(shown if shown in self._views else None)
 
     def map_names(self) -> tuple[str, ...]:
@@ -154,8 +178,12 @@ class CaseLayers:
 
     def set_window(self, name: str) -> None:
         """Set the grey values of the CT by the name of a preset in `display.WINDOWS`."""
+        self.set_limits(window_limits(name))
+
+    def set_limits(self, limits_hu: tuple[float, float]) -> None:
+        """Set the grey values of the CT: the HU shown black and white."""
         if self.image is not None:
-            self.image.contrast_limits = window_limits(name)
+            self.image.contrast_limits = limits_hu
 
     def outline(self, on: bool) -> None:
         """Draw organs as outlines instead of areas."""
@@ -256,6 +284,13 @@ class CaseLayers:
         value, scheme = self.labels.selected_label, self._correction.scheme
         if 0 < value < scheme.n_classes:
             self.organ_selected.emit(scheme.organ(value).name)
+
+    def _on_window(self, event: Any = None) -> None:
+        if self.image is not None:
+            self.windowed.emit(*(float(limit) for limit in self.image.contrast_limits))
+
+    def _is_own(self, layer: Layer) -> bool:
+        return any(layer is own for own in (self.image, self.labels, self.map))
 
     def _face_the_patient(self) -> None:
         """Show the middle axial slice, whole."""

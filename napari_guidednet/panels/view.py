@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QSlider, QWidget
 
-from ..layers.display import WINDOWS
+from ..layers.display import WINDOWS, window_limits
+from .buttons import button
+from .command import Command
 from .guard import guarded
+from .planes import ViewsDock
 
 if TYPE_CHECKING:
     from .desk import Desk
@@ -32,7 +36,10 @@ class ViewBox(QWidget):
             self.window_preset.addItem(name, name)
             tip = f"centre {centre:g} HU, width {width:g} HU"
             self.window_preset.setItemData(self.window_preset.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self.window_preset.setToolTip("Grey values of the CT")
+        self.window_preset.setToolTip(
+            "Grey values of the CT (Alt+W: the next). By the mouse: Ctrl and drag with the right button,\n"
+            "across for the width, up and down for the centre."
+        )
         self.window_preset.currentIndexChanged.connect(self._set_window)
         self.outline = QCheckBox("Outlines")
         self.outline.setToolTip("Draw the organs as outlines, so that the CT can be seen")
@@ -45,12 +52,27 @@ class ViewBox(QWidget):
         self.opacity.setValue(100)
         self.opacity.setToolTip("Opacity of the map")
         self.opacity.valueChanged.connect(self._set_opacity)
+        self.views = ViewsDock(desk, self)
+        self.views.changed.connect(self._on_views)
+        self.planes = button(
+            "Coronal + sagittal",
+            "Show coronal and sagittal views beside the axial one; paint in each of them (Alt+V).\n"
+            "Hold Shift and move the mouse: all views follow the cursor.",
+            self.turn_planes,
+        )
+        self.planes.setCheckable(True)
+        self.cross_hair = QCheckBox("Cross-hair")
+        self.cross_hair.setChecked(True)
+        self.cross_hair.setToolTip("Lines that show where the other views cut this one")
+        self.cross_hair.toggled.connect(self._set_cross_hair)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Views", _row(self.planes, self.cross_hair))
         form.addRow("CT window", _row(self.window_preset, self.outline))
         form.addRow("Map", _row(self.map, self.opacity))
         desk.session.prediction_changed.connect(self._list_maps)
         desk.correction_changed.connect(self._on_case)
+        desk.layers.windowed.connect(self._on_windowed)
         self._list_maps()
 
     def _on_case(self, *_: object) -> None:
@@ -77,9 +99,68 @@ class ViewBox(QWidget):
         self.map.setCurrentIndex(max(0, self.map.findData(name)))
         self._set_map()
 
+    def commands(self) -> tuple[Command, ...]:
+        """Give what can be done here by a key."""
+        return (
+            Command("views", "Show or hide the coronal and sagittal views", "Alt-V", self.turn_planes),
+            Command(
+                "next_window", "Next CT window: abdomen, liver, lung, bone, wide", "Alt-W", self.next_window
+            ),
+        )
+
+    @guarded
+    def turn_planes(self) -> None:
+        """Open the coronal and sagittal views, or close them."""
+        if self.views.is_open:
+            self.views.close()
+            self.desk.say("The coronal and sagittal views are closed.")
+            return
+        self.views.open()
+        self._set_cross_hair()
+        self.desk.say(
+            "Coronal and sagittal views: paint in each. Hold Shift and move: all views follow the cursor."
+        )
+
+    def _on_views(self, on: bool) -> None:
+        with QSignalBlocker(self.planes):
+            self.planes.setChecked(on)
+
+    @guarded
+    def _set_cross_hair(self) -> None:
+        if self.views.views is not None:
+            self.views.views.show_cross_hair(self.cross_hair.isChecked())
+
+    @guarded
+    def next_window(self) -> None:
+        """Take the next window of the list."""
+        known = len(WINDOWS)  # what follows in the box is a window set by the mouse
+        following = (self.window_preset.currentIndex() + 1) % known
+        self.window_preset.setCurrentIndex(following)
+        centre, width = WINDOWS[self.window_preset.currentData()]
+        self.desk.say(
+            f"CT window {self.window_preset.currentData()}: centre {centre:g} HU, width {width:g} HU. "
+            "Ctrl and the right mouse button set it freely."
+        )
+
+    def _on_windowed(self, low: float, high: float) -> None:
+        """Name a window that was not chosen here: set by the mouse or in napari's own controls."""
+        box, known = self.window_preset, list(WINDOWS)
+        named = [n for n in known if np.allclose(window_limits(n), (low, high))]
+        with QSignalBlocker(box):
+            while box.count() > len(known):
+                box.removeItem(len(known))
+            if named:
+                box.setCurrentIndex(known.index(named[0]))
+                return
+            box.addItem(f"{(low + high) / 2:.0f} / {high - low:.0f} HU", (low, high))
+            box.setCurrentIndex(len(known))
+            box.setItemData(len(known), "centre / width, set by the mouse", Qt.ItemDataRole.ToolTipRole)
+
     @guarded
     def _set_window(self) -> None:
-        self.desk.layers.set_window(self.window_preset.currentData())
+        chosen = self.window_preset.currentData()
+        limits = window_limits(chosen) if isinstance(chosen, str) else tuple(chosen)
+        self.desk.layers.set_limits(limits)
 
     @guarded
     def _set_outline(self) -> None:
