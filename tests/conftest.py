@@ -7,7 +7,9 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,3 +96,43 @@ def _why_no_window() -> str | None:
         except OSError:
             return f"{library} is missing; sh scripts/system_libraries.sh test tells what to install"
     return None
+
+
+@pytest.fixture
+def make_series() -> Callable[..., Path]:
+    """Write (z, y, x) HU as a CT series in DICOM; keywords change headers, None leaves one out."""
+    return _write_series
+
+
+def _write_series(
+    folder: Path, hu: Any, step: tuple[float, float, float] = (0, 0, 2.5), **changes: Any
+) -> Path:
+    import numpy as np
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    folder.mkdir(parents=True)
+    same = {
+        "SOPClassUID": CTImageStorage, "Modality": "CT", "PatientName": "DOE^JOHN", "PatientID": "secret-7",
+        "PatientBirthDate": "19500102", "PatientSex": "M", "StudyDate": "20200304", "StudyTime": "101112",
+        "StudyID": "1", "AccessionNumber": "A1", "StudyInstanceUID": generate_uid(),
+        "SeriesInstanceUID": generate_uid(), "FrameOfReferenceUID": generate_uid(),
+        "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"], "PixelSpacing": [0.8, 0.7], "SliceThickness": 2.5,
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "Rows": hu.shape[1], "Columns": hu.shape[2],
+        "RescaleSlope": 1, "RescaleIntercept": -1024, "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2", "BitsAllocated": 16, "BitsStored": 16, "HighBit": 15,
+        "PixelRepresentation": 1,
+    }  # fmt: skip
+    for index, plane in enumerate(hu):
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage
+        meta.MediaStorageSOPInstanceUID = generate_uid()
+        data = FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
+        position = [float(start + index * along) for start, along in zip((-100, -90, 40), step, strict=True)]
+        own = {"SOPInstanceUID": meta.MediaStorageSOPInstanceUID, "ImagePositionPatient": position}
+        for keyword, value in (same | own | changes).items():
+            if value is not None:
+                setattr(data, keyword, value)
+        data.PixelData = (plane + 1024).astype(np.int16).tobytes()
+        data.save_as(folder / f"{(index * 7) % 97:02d}-{index}.dcm", enforce_file_format=True)
+    return folder

@@ -92,6 +92,19 @@ def read_dicom(path: Path) -> tuple[NDArray[Any], Geometry]:
     return array, geometry
 
 
+def series_files(path: Path) -> tuple[Path, ...]:
+    """Give the files of a CT series in the order of z of the array that `read_dicom` gives; headers only.
+
+    Raises
+    ------
+    FileError, GeometryError
+        As `read_dicom`; damage of the pixels is not noticed here.
+    """
+    slices = _series(path)
+    _check_alike(slices)
+    return tuple(each.path for each in _in_order(slices, path))
+
+
 def holds_dicom(folder: Path) -> bool:
     """Whether any file directly in a folder is DICOM."""
     return any(is_dicom_file(path) for path in _files(folder))
