@@ -18,6 +18,7 @@ from .guard import guarded
 from .organs import OrganTable
 from .places import PlacesRow
 from .section import Section
+from .tools import ToolsBox
 from .view import ViewBox
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class CorrectPanel(QWidget):
         self.saved.setToolTip("Labels are saved by themselves two seconds after a change")
         self.view = ViewBox(desk)
         self.places = PlacesRow(desk)
+        self.tools = ToolsBox(desk)
         self.table = OrganTable()
         self.paint = button("Paint", "Brush of the selected organ; napari's own tools work too", self._paint)
         self.confirm = button(
@@ -70,6 +72,7 @@ class CorrectPanel(QWidget):
             row.addWidget(widget)
         layout.addLayout(row)
         layout.addWidget(Section("Where to look", self.places, opened=True))
+        layout.addWidget(Section("Tools", self.tools, opened=True))
 
     def _connect(self) -> None:
         self.desk.correction_changed.connect(self._begin)
@@ -104,6 +107,8 @@ class CorrectPanel(QWidget):
             Command("next_place", "Go to the next place worth looking at", "Alt-N", self.places.next.click),
             Command("lock_organ", "Lock or unlock the selected organ", "Alt-L", self._turn_lock),
             Command("confirm_organ", "Confirm the selected organ", "Alt-C", self.confirm.click),
+            *self.view.commands(),
+            *self.tools.commands(),
         )
 
     def refresh(self) -> None:
