@@ -2,7 +2,7 @@
 
 import math
 
-from guidednet_training.core.promotion import compare
+from guidednet_training.core.promotion import FixTally, compare
 
 OLD = {"c1": {"liver": 0.90, "spleen": 0.80}, "c2": {"liver": 0.92, "spleen": 0.84}}
 
@@ -53,3 +53,30 @@ def test_an_organ_counts_only_where_both_were_scored() -> None:
 def test_nothing_scored_asks_and_no_old_model_promotes() -> None:
     assert compare({"c": {}}, {"c": {"liver": None}}).decision == "ask"
     assert compare(None, OLD).decision == "promote"
+
+
+def test_it_is_said_whether_the_change_may_be_chance() -> None:
+    same = {f"c{i}": {"liver": 0.8} for i in range(6)}
+    steady = {case: {"liver": 0.85 + 0.001 * i} for i, case in enumerate(same)}
+    shaky = {case: {"liver": 0.8 + (0.3 if i == 0 else 0.0)} for i, case in enumerate(same)}
+    sure, unsure = compare(same, steady), compare(same, shaky)
+    assert sure.decision == unsure.decision == "promote"
+    assert any("more than chance" in reason and "over 6 cases" in reason for reason in sure.reasons)
+    assert any("may be chance" in reason for reason in unsure.reasons)
+    assert unsure.interval.low < 0 < unsure.interval.high
+    assert sure.changes[0].interval.excludes_zero
+    one = compare({"c": {"liver": 0.8}}, {"c": {"liver": 0.9}})
+    assert one.interval is None
+    assert any("One case cannot tell" in reason for reason in one.reasons)
+
+
+def test_a_model_that_forgets_corrections_is_not_promoted_by_itself() -> None:
+    better = with_dice(0.93, 0.90)
+    keeps = compare(OLD, better, fixes=FixTally(412, 398, 371))
+    assert keeps.decision == "promote"
+    assert "Of 412 past corrections the new model keeps 398, the old model 371." in keeps.reasons
+    assert compare(OLD, better, fixes=FixTally(412, 370, 371)).decision == "ask"
+    assert compare(OLD, with_dice(0.5, 0.5), fixes=FixTally(1, 1, 0)).decision == "keep"
+    first = compare(None, better, fixes=FixTally(1, 0))
+    assert first.decision == "promote"
+    assert first.reasons[-1] == "Of 1 past correction the new model keeps 0."

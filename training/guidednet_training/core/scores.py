@@ -9,9 +9,11 @@ from typing import Literal
 
 from .errors import FileError
 from .files import read_text, write_text
+from .promotion import FixTally
 from .record import Record
 
 SCORES = "scores.json"
+KEPT = 0.5  # share of a correction's voxels in which a model must agree to keep it
 
 
 class OrganFigures(Record):
@@ -25,6 +27,39 @@ class OrganFigures(Record):
     false_positive_ml: float = 0.0  # predicted though a person vouches that it is absent
 
 
+class Fix(Record):
+    """A connected region of a training case in which a person put a model right, and what models say now."""
+
+    case: str
+    organ: str | None  # what the person made of it; none = background
+    was: str | None  # what the model had said; none = background
+    centre: tuple[int, int, int]  # one of its voxels, (z, y, x) on the grid of the CT
+    extent: tuple[int, int, int]  # voxels along z, y, x
+    voxels: int
+    volume_ml: float
+    agreement: dict[str, float]  # bundle -> share of the voxels where it says what the person said
+
+    def kept_by(self, model: str) -> bool:
+        """Whether a model agrees with the person in most of it."""
+        return self.agreement.get(model, 0.0) >= KEPT
+
+
+class Replay(Record):
+    """Past corrections, gone through with models again."""
+
+    fixes: tuple[Fix, ...]
+    cases_left_out: int = 0  # corrected cases that were too many
+
+    def kept(self, model: str) -> int:
+        """Give the number of corrections that a model keeps."""
+        return sum(fix.kept_by(model) for fix in self.fixes)
+
+    def lost(self, model: str) -> tuple[Fix, ...]:
+        """Give the corrections that a model does not keep, the largest first."""
+        lost = (fix for fix in self.fixes if not fix.kept_by(model))
+        return tuple(sorted(lost, key=lambda fix: -fix.volume_ml))
+
+
 class ScoreSheet(Record):
     """Models scored on the same cases of one split; organs nobody annotated are left out."""
 
@@ -36,6 +71,14 @@ class ScoreSheet(Record):
     current: str | None = None  # bundle in use when these were made
     decision: Literal["promote", "keep", "ask"] | None = None  # about the last model, against `current`
     reasons: tuple[str, ...] = ()
+    replay: Replay | None = None  # past corrections of training cases; none = there were none
+
+    def tally(self, old: str | None, new: str) -> FixTally | None:
+        """Count how past corrections fare with two models; None where there are none."""
+        if self.replay is None or not self.replay.fixes:
+            return None
+        before = None if old is None else self.replay.kept(old)
+        return FixTally(len(self.replay.fixes), self.replay.kept(new), before)
 
     def dice(self, model: str) -> dict[str, dict[str, float | None]]:
         """Give the Dice of a model, case -> organ, as `promotion.compare` takes it."""

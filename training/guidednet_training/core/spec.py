@@ -160,6 +160,14 @@ class LearnSpec(Record):
         title="Share of the focus",
         description="probability that a labelled patch is centred on an organ in focus, if its case has any",
     )
+    checked_cases: int = Field(
+        20,
+        ge=0,
+        le=1000,
+        title="Corrected cases to check",
+        description="so many training cases at most are segmented again by the new model and the one in use, "
+        "to see which past corrections they keep; 0 = none",
+    )
 
 
 class TrainSpec(Record):

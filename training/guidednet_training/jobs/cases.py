@@ -140,9 +140,7 @@ def _corrected(
         return None
     try:
         found = read_corrections(project, case_id)
-    except (
-        FileError
-    ) as error:  # of the journal alone: labels that are damaged stop the training by themselves
+    except FileError as error:  # damaged labels stop the training by themselves
         emit(Note(text=f"The corrections of {case_id} count like all else: {error.message}"))
         return None
     return None if found is None else found.mask

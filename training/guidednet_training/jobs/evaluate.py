@@ -11,6 +11,7 @@ from ..core.project import Project
 from ..core.request import EvaluateRequest
 from ..core.scores import write_scores
 from ..inference.sliding import Stopped
+from .replay import replay_fixes
 from .running import Emit, Outcome, ShouldStop
 from .scoring import CaseScores, judged, score_model, warn_of_leaks
 
@@ -38,6 +39,7 @@ def evaluate(request: EvaluateRequest, folder: Path, emit: Emit, should_stop: Sh
     if not request.bundles:
         raise ProjectError("No model was named to be scored.", "Name at least one.")
     models: dict[str, CaseScores] = {}
+    folders, replay = [], None
     try:
         for reference in request.bundles:
             bundle = ModelBundle.read(resolve_bundle(reference, project))
@@ -45,9 +47,12 @@ def evaluate(request: EvaluateRequest, folder: Path, emit: Emit, should_stop: Sh
             models[bundle.name] = score_model(
                 project, bundle.folder, cases, request.device, emit, should_stop
             )
+            folders.append(bundle.folder)
+        if request.split == "val":
+            replay = replay_fixes(project, folders, request.device, emit, should_stop)
     except Stopped:
         return Outcome(stopped=True)
-    sheet = judged(project, request.split, models, project.current)
+    sheet = judged(project, request.split, models, project.current, replay)
     write_scores(folder, sheet)
     for reason in sheet.reasons:
         emit(Note(text=reason))

@@ -16,7 +16,7 @@ from ..core.project import Project
 from ..core.project_file import utc_now
 from ..core.record import Record
 from ..core.run import RunFolder
-from ..core.scores import write_scores
+from ..core.scores import Replay, write_scores
 from ..core.spec import TrainSpec
 from ..engine.loop import FitResult
 from ..functional.mixture import MixtureOptions
@@ -27,6 +27,7 @@ from ..methods import Method
 from .cards import TERMS, model_card
 from .cases import TrainingCases
 from .regions import CoarseModel
+from .replay import replay_fixes
 from .running import Emit, ShouldStop
 from .scoring import CaseScores, choose_answer, judged, score_model, validation_of, warn_of_leaks
 from .stages import staged
@@ -161,10 +162,22 @@ def _compare(trained: Trained, scores: CaseScores, emit: Emit, should_stop: Shou
     if old is not None:
         warn_of_leaks(trained.project, old, [case.id for case in trained.cases.val], emit)
         models = {old.name: _score(trained, old.folder, emit, should_stop), **models}
-    sheet = judged(trained.project, "val", models, None if old is None else old.name)
+    sheet = judged(
+        trained.project, "val", models, None if old is None else old.name,
+        _replayed(trained, old, emit, should_stop),
+    )  # fmt: skip
     write_scores(trained.run.folder, sheet)
     for reason in sheet.reasons:
         emit(Note(text=reason))
+
+
+def _replayed(
+    trained: Trained, old: ModelBundle | None, emit: Emit, should_stop: ShouldStop
+) -> Replay | None:
+    folders = [] if old is None else [old.folder]
+    folders.append(trained.project.bundle_folder(trained.name))
+    most = trained.spec.learn.checked_cases
+    return replay_fixes(trained.project, folders, trained.device.type, emit, should_stop, most)
 
 
 def _model_in_use(trained: Trained) -> ModelBundle | None:

@@ -15,7 +15,7 @@ from ..core.events import Note, Stage
 from ..core.metrics import TOLERANCE_MM, OrganScore, score_case
 from ..core.project import Project
 from ..core.promotion import compare
-from ..core.scores import OrganFigures, ScoreSheet, mean_of
+from ..core.scores import OrganFigures, Replay, ScoreSheet, mean_of
 from ..inference.postprocess import keep_pieces
 from ..inference.predictor import Predictor
 from ..inference.sliding import Stopped
@@ -155,6 +155,7 @@ def judged(
     split: Literal["val", "test"],
     models: Mapping[str, CaseScores],
     current: str | None,
+    replay: Replay | None = None,
 ) -> ScoreSheet:
     """Give the score sheet of models, with a verdict on the last one against the one in use.
 
@@ -167,11 +168,13 @@ def judged(
         tolerance_mm=TOLERANCE_MM,
         models={name: dict(scores) for name, scores in models.items()},
         current=current,
+        replay=replay,
     )
     newest = list(models)[-1]
     if split == "test" or newest == current or (current is not None and current not in models):
         return sheet
-    verdict = compare(None if current is None else sheet.dice(current), sheet.dice(newest))
+    before = None if current is None else sheet.dice(current)
+    verdict = compare(before, sheet.dice(newest), fixes=sheet.tally(current, newest))
     return sheet.model_copy(update={"decision": verdict.decision, "reasons": verdict.reasons})
 
 
