@@ -17,7 +17,9 @@ from .command import Command
 from .guard import guarded
 from .organs import OrganTable
 from .places import PlacesRow
+from .regions import RegionsBox
 from .section import Section
+from .time_spent import TimeBox
 from .tools import ToolsBox
 from .view import ViewBox
 
@@ -39,6 +41,8 @@ class CorrectPanel(QWidget):
         self.view = ViewBox(desk)
         self.places = PlacesRow(desk)
         self.tools = ToolsBox(desk)
+        self.regions = RegionsBox(desk)
+        self.time = TimeBox(desk)
         self.table = OrganTable()
         self.paint = button("Paint", "Brush of the selected organ; napari's own tools work too", self._paint)
         self.confirm = button(
@@ -73,6 +77,8 @@ class CorrectPanel(QWidget):
         layout.addLayout(row)
         layout.addWidget(Section("Where to look", self.places, opened=True))
         layout.addWidget(Section("Tools", self.tools, opened=True))
+        layout.addWidget(Section("Region tools", self.regions))
+        layout.addWidget(Section("Time", self.time))
 
     def _connect(self) -> None:
         self.desk.correction_changed.connect(self._begin)
@@ -109,6 +115,7 @@ class CorrectPanel(QWidget):
             Command("confirm_organ", "Confirm the selected organ", "Alt-C", self.confirm.click),
             *self.view.commands(),
             *self.tools.commands(),
+            *self.regions.commands(),
         )
 
     def refresh(self) -> None:

@@ -1,0 +1,174 @@
+"""Region tools: grow, shrink and smooth the selected organ, fill it between slices, sort its pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from ..layers.whereabouts import shown_slice
+from ..state import between, growing, smoothing
+from ..state.boxes import Box, whole
+from ..state.correction import Correction
+from ..state.suggestion import Suggestion
+from .buttons import button
+from .command import Command
+from .guard import guarded
+from .number import number_box
+from .pieces import PiecesBox
+from .runner import ToolRunner
+from .target import Target, all_organs, brush_organ, one_organ
+
+if TYPE_CHECKING:
+    from .desk import Desk
+
+EMPTY = "Open a case in the step Cases; then its organs can be grown, smoothed and filled here."
+_WITH_IMAGE = 20  # times as long as by shape alone
+
+
+class RegionsBox(QWidget):
+    """Buttons and numbers of the tools that change a whole region at once."""
+
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.desk = desk
+        self.runner = ToolRunner(desk)
+        self.pieces = PiecesBox(desk, self.runner, self._scope)
+        self.title = QLabel()
+        self.title.setWordWrap(True)
+        self._make_numbers()
+        self._make_buttons()
+        self._lay_out()
+        desk.correction_changed.connect(self._on_case)
+        desk.layers.organ_selected.connect(self._describe)
+        self._on_case(desk.correction)
+
+    def _make_numbers(self) -> None:
+        self.grow_mm = number_box(2.0, 0.5, 30.0, " mm", "How far the border moves")
+        self.flat = QCheckBox("this slice")
+        self.flat.setToolTip("Grow and shrink only in the slice that the main view shows")
+        self.smooth_mm = number_box(
+            1.5, 0.5, 6.0, " mm", "Details smaller than this go; twice the size of a voxel is a good start"
+        )
+        self.scope = QComboBox()
+        self.scope.addItem("this organ", False)
+        self.scope.addItem("all organs", True)
+        self.scope.setToolTip("What is smoothed, and whose pieces are sorted; protected organs are left out")
+        self.use_image = QCheckBox("follow the image")
+        self.use_image.setToolTip("Then the border moves to edges of the CT, up to 4 mm")
+
+    def _make_buttons(self) -> None:
+        self.grow = button(
+            "Grow", "The organ takes the background around it; others stay (Alt+G)", self._grow
+        )
+        self.shrink = button("Shrink", "The organ loses its outermost layer (Alt+S)", self._shrink)
+        self.smooth = button(
+            "Smooth", "With all neighbours: no gaps, no overlaps, volumes hardly change (Alt+M)", self._smooth
+        )
+        self.fill = button(
+            "Fill between slices",
+            "Paint the organ in some slices, then fill the empty ones in between by its shape:\n"
+            "the gap you look at, or all of them (Alt+F)",
+            self._fill,
+        )
+
+    def _lay_out(self) -> None:
+        rows: tuple[tuple[QWidget, ...], ...] = (
+            (self.grow, self.shrink, self.grow_mm, self.flat),
+            (self.smooth, self.smooth_mm, self.scope),
+            (self.fill, self.use_image),
+        )
+        self.tools = QWidget()
+        grid = QGridLayout(self.tools)
+        grid.setContentsMargins(0, 0, 0, 0)
+        for number, row in enumerate(rows):
+            span = 12 // len(row)
+            for place, widget in enumerate(row):
+                grid.addWidget(widget, number, place * span, 1, span)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self.title, self.tools, self.pieces):
+            layout.addWidget(part)
+
+    def commands(self) -> tuple[Command, ...]:
+        """Give what can be done here by a key."""
+        return (
+            Command("fill_between", "Fill the organ between slices", "Alt-F", self.fill.click),
+            Command("grow_organ", "Grow the organ", "Alt-G", self.grow.click),
+            Command("shrink_organ", "Shrink the organ", "Alt-S", self.shrink.click),
+            Command("smooth_organ", "Smooth with all neighbours", "Alt-M", self.smooth.click),
+            *self.pieces.commands(),
+        )
+
+    def _on_case(self, correction: Correction | None) -> None:
+        self.pieces.picker.cancel()
+        for widget in (self.tools, self.pieces):
+            widget.setEnabled(correction is not None)
+        self._describe()
+
+    def _describe(self, *_: object) -> None:
+        organ = brush_organ(self.desk)
+        self.title.setText(EMPTY if organ is None else f"These change {organ.title}, the organ of the brush.")
+
+    def _scope(self) -> Target | None:
+        return (all_organs if self.scope.currentData() else one_organ)(self.desk)
+
+    @guarded
+    def _grow(self) -> None:
+        self._move_border("Growing", growing.grow)
+
+    @guarded
+    def _shrink(self) -> None:
+        self._move_border("Shrinking", growing.shrink)
+
+    def _move_border(self, word: str, tool: Callable[..., Suggestion | None]) -> None:
+        target = one_organ(self.desk)
+        if target is None:
+            return
+        labels, mm, flat = target.correction.labels, self.grow_mm.value(), self.flat.isChecked()
+        work = partial(tool, labels, target.values[0], mm, target.spacing, self._slice() if flat else None)
+        where = " in this slice" if flat else ""
+        self.runner.run(
+            f"{word} {target.text} by {mm:g} mm{where}",
+            work,
+            f"{target.text} has no voxels{where}.",
+            0 if flat else target.voxels,
+        )
+
+    @guarded
+    def _smooth(self) -> None:
+        target = self._scope()
+        if target is None:
+            return
+        mm = self.smooth_mm.value()
+        work = partial(smoothing.smooth, target.correction.labels, target.values, mm, target.spacing)
+        nothing = f"{target.text}: there are no voxels to smooth."
+        self.runner.run(f"Smoothing {target.text} by {mm:g} mm", work, nothing, target.voxels)
+
+    @guarded
+    def _fill(self) -> None:
+        target = one_organ(self.desk)
+        if target is None:
+            return
+        case, labels, value = target.correction.case, target.correction.labels, target.values[0]
+        axis, at = shown_slice(self.desk.layers)
+        image = case.image.array if self.use_image.isChecked() else None
+        where = between.gaps(labels, value, axis, target.spacing[axis], (), at)
+        self.runner.run(
+            f"Filling {target.text} between slices",
+            partial(between.fill_between, labels, value, axis, target.spacing, where, image),
+            f"{target.text} has no empty slice between painted ones. Paint it in some slices first.",
+            target.voxels * (1 if image is None else _WITH_IMAGE),
+        )
+
+    def _slice(self) -> Box:
+        """Give the slice that the main view shows, as a box of the case's grid."""
+        axis, number = shown_slice(self.desk.layers)
+        correction = self.desk.correction
+        if correction is None:
+            raise RuntimeError("no case is open")
+        box = list(whole(correction.labels.shape))
+        box[axis] = slice(number, number + 1)
+        return box[0], box[1], box[2]

@@ -1,0 +1,217 @@
+"""Region tools from the screen: one click or key, said in words, undone by the button beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_guidednet.layers.whereabouts import looked_at, shown_slice, voxel_at
+from napari_guidednet.panels import runner
+from napari_guidednet.state.review import organ_centre
+
+
+@pytest.fixture
+def predicted(opened, store_prediction, qtbot):
+    """The unlabelled case with the labels of a stored prediction, the liver selected."""
+    store_prediction(opened.desk.session.project, "tiny")
+    opened.desk.open_case("unlabelled")
+    qtbot.waitUntil(lambda: opened.desk.session.prediction is not None, timeout=10_000)
+    opened.desk.layers.select_organ("liver")
+    return opened
+
+
+@pytest.fixture
+def box(predicted):
+    return predicted.correct.regions
+
+
+def press(panel, name):
+    {command.name: command.do for command in panel.shortcuts.commands}[name]()
+
+
+def voxels(panel, organ):
+    correction = panel.desk.correction
+    return int((correction.labels == correction.scheme.value(organ)).sum())
+
+
+def look_at(panel, voxel):
+    """Put slices and cross on a voxel of the case."""
+    panel.desk.layers.go_to(voxel)
+
+
+def look_at_organ(panel, organ):
+    correction = panel.desk.correction
+    look_at(panel, organ_centre(correction.labels, correction.scheme.value(organ)))
+
+
+def far_corner(panel):
+    """A liver voxel apart from everything, and what was there."""
+    labels = panel.desk.correction.labels
+    assert not labels[:3, :3, :3].any()
+    value = panel.desk.correction.scheme.value("liver")
+    panel.desk.correction.write(
+        (slice(0, 1), slice(0, 1), slice(0, 1)), np.full((1, 1, 1), value, np.uint8), "paint"
+    )
+    return (0, 0, 0)
+
+
+def test_a_closed_desk_teaches_and_an_open_case_names_the_organ(opened, qtbot):
+    regions = opened.correct.regions
+    assert "Open a case" in regions.title.text()
+    assert not regions.tools.isEnabled()
+    opened.desk.open_case("unlabelled")
+    qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=10_000)
+    opened.desk.layers.select_organ("spleen")
+    assert "Spleen" in regions.title.text()
+    assert regions.tools.isEnabled()
+
+
+def test_growing_is_said_in_millilitres_and_undone(predicted, box):
+    before = predicted.desk.correction.labels.copy()
+    box.grow_mm.setValue(13.0)
+    press(predicted, "grow_organ")
+    text = predicted.status.happened.text()
+    assert text.startswith("Growing Liver of unlabelled by 13 mm: Liver +")
+    assert voxels(predicted, "liver") > (before == predicted.desk.correction.scheme.value("liver")).sum()
+    predicted.status.action.click()
+    np.testing.assert_array_equal(predicted.desk.correction.labels, before)
+    assert "taken back" in predicted.status.happened.text()
+
+
+def test_shrinking_in_the_slice_shown_changes_that_slice_alone(predicted, box):
+    before = predicted.desk.correction.labels.copy()
+    box.grow_mm.setValue(13.0)
+    box.flat.setChecked(True)
+    look_at_organ(predicted, "liver")
+    press(predicted, "shrink_organ")
+    changed = np.argwhere(predicted.desk.correction.labels != before)
+    axis, number = shown_slice(predicted.desk.layers)
+    assert len(changed)
+    assert set(changed[:, axis].tolist()) == {number}
+
+
+def test_a_long_tool_runs_in_the_thread_and_another_waits_for_it(predicted, box, monkeypatch, qtbot):
+    monkeypatch.setattr(runner, "AT_ONCE", 0)
+    before = voxels(predicted, "liver")
+    box.grow_mm.setValue(13.0)
+    box.grow.click()
+    box.shrink.click()
+    assert "still going on" in predicted.status.happened.text()
+    assert voxels(predicted, "liver") == before
+    qtbot.waitUntil(lambda: voxels(predicted, "liver") > before, timeout=10_000)
+    assert "Liver +" in predicted.status.happened.text()
+    predicted.status.action.click()
+    assert voxels(predicted, "liver") == before
+
+
+def test_a_protected_organ_is_named_with_what_to_do(predicted, box):
+    before = predicted.desk.correction.labels.copy()
+    predicted.desk.correction.confirm(["liver"])
+    for tool in (box.grow, box.smooth, box.fill, box.pieces.keep):
+        tool.click()
+        assert "Liver of unlabelled is confirmed: untick OK" in predicted.status.happened.text()
+    np.testing.assert_array_equal(predicted.desk.correction.labels, before)
+
+
+def test_smoothing_all_organs_leaves_protected_ones(predicted, box):
+    correction = predicted.desk.correction
+    correction.lock(["spleen"])
+    before = correction.labels.copy()
+    spleen = before == correction.scheme.value("spleen")
+    box.scope.setCurrentIndex(1)
+    box.smooth_mm.setValue(6.0)
+    press(predicted, "smooth_organ")
+    assert "Smoothing all organs of unlabelled" in predicted.status.happened.text()
+    assert (correction.labels != before).any()
+    np.testing.assert_array_equal(correction.labels == correction.scheme.value("spleen"), spleen)
+
+
+def test_pieces_are_kept_dropped_given_and_erased(predicted, box):
+    liver = voxels(predicted, "liver")
+    far_corner(predicted)
+    press(predicted, "keep_largest")
+    assert "1 piece dropped" in predicted.status.happened.text()
+    assert voxels(predicted, "liver") == liver
+    far_corner(predicted)
+    box.pieces.below_ml.setValue(2.0)
+    press(predicted, "drop_small")
+    assert voxels(predicted, "liver") == liver
+    look_at(predicted, far_corner(predicted))
+    spleen = voxels(predicted, "spleen")
+    predicted.desk.layers.select_organ("spleen")
+    press(predicted, "give_piece")
+    assert "Giving a piece of Liver to Spleen" in predicted.status.happened.text()
+    assert voxels(predicted, "spleen") == spleen + 1
+    press(predicted, "erase_piece")
+    assert (voxels(predicted, "spleen"), voxels(predicted, "liver")) == (spleen, liver)
+    press(predicted, "erase_piece")
+    assert "no organ here" in predicted.status.happened.text()
+
+
+class Click:
+    """A mouse event as napari gives it to callbacks."""
+
+    def __init__(self, position):
+        self.position, self.type = position, "mouse_press"
+        self.modifiers, self.button, self.handled = (), 1, False
+
+
+def click(panel, voxel, dragged=False):
+    layers = panel.desk.layers
+    event = Click(layers.image.data_to_world(layers.display.shown_index(voxel)))
+    running = [callback(panel.viewer, event) for callback in list(panel.viewer.mouse_drag_callbacks)]
+    steps = [step for step in running if step is not None]
+    for kind in (("mouse_move",) if dragged else ()) + ("mouse_release",):
+        for step in steps:
+            next(step, None)
+        event.type = kind
+    for step in steps:
+        next(step, None)
+
+
+def test_a_piece_is_picked_by_a_click_and_the_brush_comes_back(predicted, box):
+    layer = predicted.desk.layers.labels
+    layer.mode = "paint"
+    corner = far_corner(predicted)
+    predicted.desk.layers.select_organ("spleen")
+    spleen = voxels(predicted, "spleen")
+    box.pieces.give.click()
+    assert "Click the piece that becomes Spleen" in predicted.status.happened.text()
+    assert layer.mode == "pan_zoom"
+    click(predicted, corner, dragged=True)
+    assert box.pieces.picker.waiting
+    click(predicted, corner)
+    assert not box.pieces.picker.waiting
+    assert layer.mode == "paint"
+    assert voxels(predicted, "spleen") == spleen + 1
+    box.pieces.erase.click()
+    predicted.status.action.click()  # Cancel
+    assert not box.pieces.picker.waiting
+    assert layer.mode == "paint"
+
+
+def test_empty_slices_are_filled(predicted, box):
+    correction = predicted.desk.correction
+    value = correction.scheme.value("liver")
+    slices = np.flatnonzero((correction.labels == value).any(axis=(1, 2)))
+    middle = slices[len(slices) // 2]
+    hole = correction.labels[middle : middle + 1].copy()
+    hole[hole == value] = 0
+    correction.write((slice(middle, middle + 1), slice(None), slice(None)), hole, "erase")
+    look_at(predicted, (int(middle), 5, 5))
+    press(predicted, "fill_between")
+    assert "1 slice filled" in predicted.status.happened.text()
+    assert (correction.labels[middle] == value).sum() > 5
+    press(predicted, "fill_between")
+    assert "no empty slice" in predicted.status.happened.text()
+
+
+def test_every_voxel_is_found_again_from_where_it_is_shown(predicted):
+    layers = predicted.desk.layers
+    for voxel in ((0, 0, 0), (3, 7, 11), tuple(n - 1 for n in predicted.desk.correction.labels.shape)):
+        assert voxel_at(layers, layers.image.data_to_world(layers.display.shown_index(voxel))) == voxel
+        look_at(predicted, voxel)
+        assert looked_at(layers) == voxel
+        axis, number = shown_slice(layers)
+        assert number == voxel[axis]
+    assert voxel_at(layers, (1e4, 0, 0)) is None
