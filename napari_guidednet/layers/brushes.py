@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,7 @@ class Brushes:
     def __init__(self, settings: BrushSettings | None = None) -> None:
         self.settings = settings or BrushSettings()
         self._layer: GuardedLabels | None = None
+        self._attached: WeakSet[GuardedLabels] = WeakSet()
         self._image: npt.NDArray[Any] | None = None
         self._scheme: LabelScheme | None = None
         self._said: Bytes | None = None  # the model's labels
@@ -46,6 +48,7 @@ class Brushes:
         self._wanted = self._given = 0
         self.settings.events.radius_mm.connect(self._fit)
         self.settings.events.ball.connect(self._fit)
+        self.settings.events.smart.connect(self._name_strokes)
 
     # the case
 
@@ -100,6 +103,12 @@ class Brushes:
         layer.shape_brush = partial(self._shape, layer)
         layer.mouse_drag_callbacks.insert(0, self._drag)  # before napari's own paints
         layer.mouse_wheel_callbacks.append(self._wheel)
+        self._attached.add(layer)
+        self._name_strokes()
+
+    def _name_strokes(self, *_: object) -> None:
+        for layer in self._attached:
+            layer.stroke_tool = "smart brush" if self.settings.smart else None
 
     # strokes
 

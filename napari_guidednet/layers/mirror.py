@@ -69,4 +69,6 @@ def _twin(source: Layer, gate: Gate | None) -> Layer:
     labels.describe = getattr(source, "describe", None)
     if gate is not None and isinstance(source, GuardedLabels):
         labels.guard(gate)
+        if source.prepare_twin is not None:
+            source.prepare_twin(labels)
     return labels

@@ -13,28 +13,16 @@ from napari.utils.interactions import (
     mouse_wheel_callbacks,
 )
 
-from napari_guidednet.backend import AMOS_15
+from napari_guidednet.backend import AMOS_15, Annotation, Geometry, OrganState, Volume
 from napari_guidednet.layers.brushes import Brushes
 from napari_guidednet.layers.guarded import GuardedLabels
+from napari_guidednet.layers.mirror import Mirror
 from napari_guidednet.state.brush import UNLABELLED
+from napari_guidednet.state.correction import Correction
+from napari_guidednet.state.session import OpenCase
 
 LIVER, SPLEEN = (AMOS_15.value(name) for name in ("liver", "spleen"))
 SHAPE = (5, 40, 40)
-
-
-class Gate:
-    """Lets everything pass and remembers what was refused."""
-
-    refused = 0
-
-    def allowed(self, old, new, *_where):
-        return np.ones(old.shape, bool)
-
-    def refuse(self, voxels):
-        self.refused += voxels
-
-    def painted(self, *_what):
-        """Take note of nothing."""
 
 
 @pytest.fixture
@@ -46,9 +34,18 @@ def image():
 
 
 @pytest.fixture
-def layer():
-    layer = GuardedLabels(np.zeros(SHAPE, np.uint8), scale=(5.0, 0.8, 0.8))
-    layer.guard(Gate())
+def correction(image):
+    """Work on a case of that image, nothing labelled yet."""
+    volume = Volume(image, Geometry(SHAPE, np.eye(4)), "ct_hu")
+    annotation = Annotation(scheme=AMOS_15.name, organs=dict.fromkeys(AMOS_15.names, OrganState.UNTOUCHED))
+    case = OpenCase("halves", "train", volume, np.zeros(SHAPE, np.uint8), annotation, AMOS_15)
+    return Correction(case, author="tester")
+
+
+@pytest.fixture
+def layer(correction):
+    layer = GuardedLabels(correction.labels, scale=(5.0, 0.8, 0.8))
+    layer.guard(correction)
     layer.mode = "paint"
     layer.selected_label = LIVER
     return layer
@@ -140,10 +137,11 @@ def test_only_voxels_in_the_hu_range_are_painted_filled_and_erased(brushes, laye
     assert np.all(layer.data[2, :, 20:] == LIVER)
 
 
-def test_a_limit_is_no_refusal_of_the_gate(brushes, layer, mouse):
+def test_a_limit_is_no_refusal_of_the_gate(brushes, correction, mouse):
     brushes.settings.hu_limited, brushes.settings.hu_range = True, (50.0, 150.0)
     mouse.stroke((20, 20))
-    assert layer._gate.refused == 0
+    assert correction.labels.any()
+    assert correction.refused_voxels == 0
 
 
 def test_only_chosen_organs_are_painted_over(brushes, layer, mouse):
@@ -156,7 +154,9 @@ def test_only_chosen_organs_are_painted_over(brushes, layer, mouse):
     layer.data[layer.data == LIVER] = 0
     mouse.stroke((20, 10))
     assert _painted(layer)[:, 2].max() == 9
-    assert UNLABELLED not in brushes.settings.over
+    brushes.settings.over = frozenset({UNLABELLED, "spleen"})
+    mouse.stroke((20, 10))
+    assert _painted(layer)[:, 2].max() > 9
 
 
 def test_a_stroke_that_painted_nothing_says_which_limit_was_why(brushes, mouse):
@@ -168,6 +168,17 @@ def test_a_stroke_that_painted_nothing_says_which_limit_was_why(brushes, mouse):
     brushes.settings.hu_limited = False
     mouse.stroke((20, 10))
     assert len(said) == 1
+
+
+def test_a_locked_organ_stays_whatever_the_brush_is(brushes, layer, correction, mouse):
+    box = (slice(0, 5), slice(0, 40), slice(0, 10))
+    correction.write(box, np.full((5, 40, 10), SPLEEN, np.uint8), "test")
+    correction.lock(["spleen"])
+    brushes.settings.smart = True
+    mouse.stroke((20, 9), (20, 11))
+    assert np.all(layer.data[2, :, :10] == SPLEEN)
+    assert len(_painted(layer))
+    assert correction.refused_voxels
 
 
 def test_the_smart_brush_stays_in_its_tissue_even_where_the_hand_does_not(brushes, layer, mouse):
@@ -232,12 +243,14 @@ def test_shift_and_wheel_change_the_radius_and_grow_a_held_stroke(brushes, layer
     assert not mouse.wheel(1, "Shift").handled
 
 
-def test_a_twin_in_another_view_gets_the_same_brush(brushes, layer, image):
-    twin = GuardedLabels(layer.data, scale=layer.scale)
-    twin.guard(Gate())
-    layer.prepare_twin(twin)
+def test_a_twin_in_another_view_gets_the_same_brush(brushes, layer, correction):
+    twin = Mirror(layer, correction).layer
+    brushes.settings.smart = True
+    assert twin.stroke_tool == layer.stroke_tool == "smart brush"
+    brushes.settings.smart = False
+    assert twin.stroke_tool is None
     brushes.settings.hu_limited, brushes.settings.hu_range = True, (50.0, 150.0)
-    twin.brush_size = 10
+    assert twin.brush_size == layer.brush_size
     twin.paint((2, 20, 20), SPLEEN)
     assert _painted(layer, SPLEEN)[:, 2].max() == 19
 
