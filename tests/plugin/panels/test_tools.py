@@ -1,0 +1,181 @@
+"""The section Tools in a real viewer: what is set there holds for strokes with the real mouse."""
+
+import numpy as np
+import pytest
+from napari._qt.qt_viewer import QtViewer
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
+
+from napari_guidednet.state.brush import UNLABELLED
+
+
+@pytest.fixture
+def tools(with_case):
+    """The section with the unlabelled case open and the liver chosen."""
+    with_case.desk.layers.select_organ("liver")
+    return with_case.correct.tools
+
+
+def _press(panel, key):
+    """Do what a key of the panel does, as napari would."""
+    command = next(c for c in panel.correct.commands() if c.key == key)
+    command.do()
+
+
+def test_the_radius_follows_napari_and_napari_follows_the_radius(tools):
+    layer = tools.desk.layers.labels
+    finest_mm = layer.scale[2]  # of the axial slice
+    tools.radius.setValue(30.0)
+    assert layer.brush_size == round(60 / finest_mm)
+    layer.brush_size = 3
+    assert tools.radius.value() == pytest.approx(1.5 * finest_mm)
+    assert tools.settings.radius_mm == pytest.approx(1.5 * finest_mm)
+
+
+def test_keys_turn_the_smart_brush_and_the_limits_on_and_off(tools, with_case):
+    settings = tools.settings
+    assert not tools.tolerance.isEnabled()
+    _press(with_case, "Alt-B")
+    assert settings.smart
+    assert tools.tolerance.isEnabled()
+    assert with_case.desk.layers.labels.mode == "paint"
+    assert "Smart brush" in with_case.status.happened.text()
+    _press(with_case, "Alt-B")
+    assert not settings.smart
+    _press(with_case, "Alt-H")
+    assert "limited to 0 to 200 HU" in with_case.status.happened.text()
+    _press(with_case, "Alt-O")
+    assert "over unlabelled voxels" in with_case.status.happened.text()
+    with_case.status.action.click()  # Paint everywhere
+    assert not settings.limited
+    assert not tools.hu.isChecked()
+
+
+def test_number_keys_choose_the_organ_that_is_painted(tools, with_case):
+    _press(with_case, "Alt-3")
+    organ = with_case.desk.correction.scheme.organs[2]
+    assert with_case.desk.layers.labels.selected_label == with_case.desk.correction.scheme.value(organ.name)
+    assert with_case.desk.layers.labels.mode == "paint"
+    assert with_case.correct.table.current == organ.name
+    assert organ.title in with_case.status.happened.text()
+
+
+def test_a_preset_sets_the_range_and_turns_the_limit_on(tools):
+    tools.preset.setCurrentText("Fat")
+    tools.preset.activated.emit(tools.preset.currentIndex())
+    assert tools.settings.hu_limited
+    assert tools.settings.hu_range == (-150.0, -30.0)
+    assert (tools.low.value(), tools.high.value()) == (-150, -30)
+    tools.low.setValue(0)  # above the highest, which follows
+    assert tools.settings.hu_range == (0.0, 0.0)
+    assert tools.preset.currentText() == "Range"
+    tools.high.setValue(-10)
+    assert tools.settings.hu_range == (-10.0, -10.0)
+
+
+def test_the_range_of_an_organ_comes_from_its_voxels(tools, with_case):
+    index = tools.preset.findText("As the organ is now")
+    tools.preset.setCurrentIndex(index)
+    tools.preset.activated.emit(index)
+    assert "Liver has no voxels in unlabelled" in with_case.status.happened.text()
+    assert not tools.settings.hu_limited
+    correction = with_case.desk.correction
+    box = tuple(slice(n // 2 - 3, n // 2 + 3) for n in correction.labels.shape)
+    correction.write(box, np.full((6, 6, 6), correction.scheme.value("liver"), np.uint8), "test")
+    tools.preset.setCurrentIndex(index)
+    tools.preset.activated.emit(index)
+    low, high = tools.settings.hu_range
+    hu = correction.case.image.array[box]
+    assert hu.min() <= low <= high <= hu.max()
+    assert "Liver of unlabelled" in with_case.status.happened.text()
+
+
+def test_the_menu_of_organs_says_what_may_be_painted_over(tools, with_case):
+    assert tools.picker.text() == "Unlabelled voxels"
+    tools.picker.actions_by_name["spleen"].trigger()
+    assert tools.settings.over == {UNLABELLED, "spleen"}
+    assert tools.picker.text() == "Unlabelled voxels, Spleen"
+
+
+def test_the_model_can_be_heeded_once_it_has_said_something(tools, with_case, store_prediction):
+    tools.smart.setChecked(True)
+    assert not tools.heed.isEnabled()
+    desk = with_case.desk
+    store_prediction(desk.session.project, "tiny")
+    desk.show_prediction(desk.session.load_prediction("unlabelled", "tiny"))
+    assert tools.heed.isEnabled()
+    assert desk.layers.brushes.has_model
+
+
+def test_a_stroke_with_the_mouse_keeps_to_the_range_and_says_when_it_did_nothing(tools, with_case, qtbot):
+    viewer, desk = with_case.viewer, with_case.desk
+    tools.radius.setValue(40.0)
+    desk.layers.paint(True)
+    tools.settings.hu_range, tools.settings.hu_limited = (3000.0, 3500.0), True
+    _stroke(viewer)
+    assert not desk.correction.labels.any()
+    assert "changed nothing: the brush is limited to 3000 to 3500 HU" in with_case.status.happened.text()
+    with_case.status.action.click()
+    _stroke(viewer)
+    assert desk.correction.labels.any()
+
+
+def test_a_smart_stroke_with_the_mouse_is_one_step_to_undo(tools, with_case, qtbot):
+    desk = with_case.desk
+    tools.radius.setValue(40.0)
+    tools.smart.setChecked(True)
+    _stroke(with_case.viewer)
+    assert np.count_nonzero(desk.correction.labels)
+    desk.layers.labels.undo()
+    assert not desk.correction.labels.any()
+
+
+def test_without_a_case_the_tools_wait(panel):
+    tools = panel.correct.tools
+    assert not tools.isEnabled()
+    _press(panel, "Alt-1")
+    assert "Open a case" in panel.status.happened.text()
+    _press(panel, "Alt-H")
+    assert tools.settings.hu_limited
+
+
+def test_every_widget_says_what_it_is_for(tools):
+    for widget in (tools.radius, tools.smart, tools.ball, tools.tolerance, tools.heed, tools.hu, tools.low,
+                   tools.high, tools.preset, tools.over, tools.picker):  # fmt: skip
+        assert widget.toolTip()
+
+
+def test_settings_outlive_the_case(tools, with_case, qtbot):
+    tools.radius.setValue(20.0)
+    tools.smart.setChecked(True)
+    before = with_case.desk.correction
+    with_case.desk.open_case("labelled")
+    qtbot.waitUntil(lambda: with_case.desk.correction is not before, timeout=10_000)
+    assert tools.smart.isChecked()
+    layer = with_case.desk.layers.labels
+    assert layer.brush_size == round(40 / layer.scale[2])
+
+
+def _stroke(viewer):
+    """Press in the middle of the canvas, move a little, release: real Qt events."""
+    canvas = _canvas(viewer)
+    middle = canvas.rect().center()
+    _send(canvas, QEvent.Type.MouseMove, middle, Qt.MouseButton.NoButton, Qt.MouseButton.NoButton)
+    _send(canvas, QEvent.Type.MouseButtonPress, middle, Qt.MouseButton.LeftButton, Qt.MouseButton.LeftButton)
+    for step in range(1, 4):
+        place = middle + QPoint(4 * step, 0)
+        _send(canvas, QEvent.Type.MouseMove, place, Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton)
+    _send(canvas, QEvent.Type.MouseButtonRelease, place, Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton)
+
+
+def _canvas(viewer):
+    qt_viewer: QtViewer = viewer.window._qt_viewer
+    return qt_viewer.canvas.native
+
+
+def _send(canvas, kind, place, button, buttons):
+    spot = QPointF(place)
+    event = QMouseEvent(kind, spot, canvas.mapToGlobal(spot), button, buttons, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(canvas, event)
+    QApplication.processEvents()
