@@ -53,6 +53,26 @@ def test_a_row_may_be_run_with_fewer_seeds():
     assert found == [("ours", 0), ("sup", 1), ("ours", 1)]
 
 
+def test_a_row_may_start_from_the_model_of_an_earlier_one():
+    rows = [FILE["rows"][0] | {"seeds": [0]}, FILE["rows"][1] | {"start": "sup"}]
+    by_name = {
+        (trial.row.name, trial.seed): trial
+        for trial in trials(make(rows=rows, settings=FILE["settings"][1:]), {})
+    }
+    parent = by_name["sup", 0]
+    assert parent.parent is None
+    assert by_name["ours", 0].parent == by_name["ours", 1].parent == parent.bundle
+    alone = make(rows=[FILE["rows"][0], FILE["rows"][1]], settings=FILE["settings"][1:])
+    assert by_name["ours", 0].bundle not in {trial.bundle for trial in trials(alone, {})}
+
+
+def test_with_all_seeds_each_starts_from_its_own():
+    rows = [FILE["rows"][0], FILE["rows"][1] | {"start": "sup"}]
+    found = list(trials(make(rows=rows, settings=FILE["settings"][1:]), {}))
+    parents = {trial.seed: trial.bundle for trial in found if trial.row.name == "sup"}
+    assert {trial.seed: trial.parent for trial in found if trial.row.name == "ours"} == parents
+
+
 def test_a_row_overrules_the_file_and_the_file_overrules_the_paper():
     by_row = {trial.row.name: trial.spec for trial in trials(make(), ORIGINALS)}
     assert (by_row["sup"].optim.lr, by_row["sup"].optim.clip) == (0.05, 10)
@@ -86,6 +106,7 @@ def test_what_is_trained_names_the_bundle_and_where_it_is_trained_does_not():
         ({"seeds": [1, 1]}, "seed 1 is there twice"),
         ({"rows": [{"name": "a", "method": "cps", "settings": ["many"]}]}, "many"),
         ({"rows": [{"name": "a", "method": "cps", "seeds": [7]}]}, "seed 7"),
+        ({"rows": [{"name": "a", "method": "cps", "start": "b"}]}, "starts from b, which is no row above"),
         ({"spec": {"method": "cps"}}, "belongs to the rows"),
         ({"rows": [{"name": "a/../b", "method": "cps"}]}, "name"),
         ({"seeds": []}, "seeds"),

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from guidednet_training.core.bundle import ModelBundle
 from guidednet_training.core.errors import FileError, ProjectError, SpecError
 from guidednet_training.core.events import Note, Step
 from guidednet_training.core.experiment import Experiment
@@ -110,6 +111,22 @@ def test_stopped_resumed_done_once_and_told(make, data, tmp_path):
     assert any(line.startswith("few,cps,this program,1 of 1,1,dice,%,liver,") for line in lines)
     assert any(",training_seconds,s," in line for line in lines)
     assert len((out / "cases.csv").read_text().splitlines()) == 1 + 2 * 13
+
+
+def test_a_row_that_starts_from_another_brings_it_along(make, data, tmp_path):
+    rows = [
+        {"name": "sup", "method": "supervised"},
+        {"name": "other", "method": "cps"},
+        {"name": "on", "method": "cps", "start": "sup"},
+    ]
+    out, experiment = tmp_path / "out", make(rows=rows)
+    run(experiment, out, data, rows=["on"])
+    trained = {
+        trial.row.name: trial.bundle for trial in planned(experiment) if state_of(trial, out) == "done"
+    }
+    assert set(trained) == {"sup", "on"}
+    (project,) = (path for path in (out / "projects").iterdir() if (path / "models" / trained["on"]).is_dir())
+    assert ModelBundle.read(project / "models" / trained["on"]).manifest.parent == trained["sup"]
 
 
 def test_a_killed_training_goes_on_and_a_changed_row_runs_anew(make, data, tmp_path, monkeypatch):

@@ -71,6 +71,10 @@ class Row(Record):
     seeds: tuple[int, ...] | None = Field(
         None, description="of the experiment's, those it is run with; none = all"
     )
+    start: str | None = Field(
+        None,
+        description="an earlier row: start from its model of the same fold and seed, or of its only seed",
+    )
     published: str | None = Field(None, description="the published row it stands beside")
 
 
@@ -121,7 +125,26 @@ class Experiment(Record):
                 raise ValueError(f"row {row.name} names the setting {strange[0]}, which is not there")
             if odd := sorted(set(row.seeds or ()) - set(self.seeds)):
                 raise ValueError(f"row {row.name} names the seed {odd[0]}, which is not there")
+        self._check_starts()
         return self
+
+    def _check_starts(self) -> None:
+        """A row may start from one above it that is run wherever it is, with its seeds or the first alone."""
+        above: dict[str, Row] = {}
+        for row in self.rows:
+            if row.start is not None:
+                parent = above.get(row.start)
+                if parent is None:
+                    raise ValueError(f"row {row.name} starts from {row.start}, which is no row above it")
+                if parent.settings is not None and set(row.settings or self._names()) - set(parent.settings):
+                    raise ValueError(f"row {row.name} is run in settings in which {row.start} is not")
+                seeds = parent.seeds or self.seeds
+                if seeds != self.seeds[:1] and set(row.seeds or self.seeds) - set(seeds):
+                    raise ValueError(f"row {row.name} is run with seeds with which {row.start} is not")
+            above[row.name] = row
+
+    def _names(self) -> tuple[str, ...]:
+        return tuple(setting.name for setting in self.settings)
 
     @classmethod
     def read(cls, path: Path | str) -> Experiment:
@@ -151,6 +174,8 @@ class Trial:
         Of the fold, from 1.
     spec : TrainSpec
         All of it, seed included.
+    parent : str or None
+        Name of the bundle it starts from.
     """
 
     setting: Setting
@@ -160,12 +185,15 @@ class Trial:
     seed: int
     spec: TrainSpec
     data: DataSource
+    parent: str | None = None
 
     @property
     def bundle(self) -> str:
         """Name of the bundle it makes; another specification or split gives another name."""
         spec = self.spec.model_dump(mode="json", exclude={"devices"}, exclude_defaults=True)
         facts = [self.spec.method, spec, data_key(self.data, self.fold)]
+        if self.parent is not None:
+            facts.append(self.parent)
         return f"{self.row.name}-s{self.seed}-{_digest(facts)}"
 
     @property
@@ -194,6 +222,7 @@ def trials(experiment: Experiment, originals: Mapping[str, Mapping[str, Any]]) -
     SpecError
         When the specification of a row is wrong.
     """
+    made: dict[tuple[str, int, str], dict[int, str]] = {}  # setting, fold, row -> seed -> bundle
     for seed in experiment.seeds:
         for setting in experiment.settings:
             for number, fold in enumerate(setting.folds, start=1):
@@ -201,7 +230,11 @@ def trials(experiment: Experiment, originals: Mapping[str, Mapping[str, Any]]) -
                     if row.seeds is not None and seed not in row.seeds:
                         continue
                     spec = _spec(experiment, row, seed, originals.get(row.method, {}))
-                    yield Trial(setting, number, fold, row, seed, spec, experiment.data)
+                    known = made.get((setting.name, number, row.start or ""), {})
+                    parent = known.get(seed) or next(iter(known.values()), None)
+                    trial = Trial(setting, number, fold, row, seed, spec, experiment.data, parent)
+                    made.setdefault((setting.name, number, row.name), {})[seed] = trial.bundle
+                    yield trial
 
 
 def _spec(experiment: Experiment, row: Row, seed: int, original: Mapping[str, Any]) -> TrainSpec:

@@ -98,7 +98,8 @@ def run_experiment(experiment: Experiment, bench: Bench, emit: Emit, should_stop
     GuidedNetError
         When the file, the data or the folder cannot be used, or it is being run already.
     """
-    wanted = [t for t in planned(experiment) if not bench.rows or t.row.name in bench.rows]
+    rows = _with_starts(experiment, bench.rows)
+    wanted = [trial for trial in planned(experiment) if not rows or trial.row.name in rows]
     if unknown := sorted(set(bench.rows) - {row.name for row in experiment.rows}):
         raise SpecError(
             f"The experiment has no row '{unknown[0]}'.",
@@ -195,7 +196,10 @@ class _Runner:
             run = _run_of(trial, project)
             if run is None:
                 spec = trial.spec.model_copy(update={"devices": self._device(trial)})
-                run = project.new_run(TrainRequest(project=str(project.folder), spec=spec, name=trial.bundle))
+                request = TrainRequest(
+                    project=str(project.folder), spec=spec, parent=trial.parent, name=trial.bundle
+                )
+                run = project.new_run(request)
             finished = (run.folder / _COST).is_file() and _is_done(run)
         if finished:
             return run, _cost(run)
@@ -239,6 +243,15 @@ class _Runner:
                 apart = feature_distances(answers, folder, data.cases, device, self.emit, self.should_stop)
             calibration = ModelBundle.read(folder).manifest.calibration
         return scores, costs, calibration, apart
+
+
+def _with_starts(experiment: Experiment, rows: Sequence[str]) -> set[str]:
+    """Add the rows that the given ones start from."""
+    wanted = set(rows)
+    for row in reversed(experiment.rows):
+        if row.name in wanted and row.start is not None:
+            wanted.add(row.start)
+    return wanted
 
 
 def _keep_file(experiment: Experiment, folder: Path) -> None:
