@@ -14,6 +14,7 @@ from ..state.session import OpenCase, Prediction
 from . import probe
 from .brushes import Brushes
 from .colours import doubt_colormap, label_colormap
+from .compare import Compare
 from .display import Display, window_limits
 from .framing import zoom_on
 from .guarded import DescribedImage, GuardedLabels
@@ -55,6 +56,7 @@ class CaseLayers:
         self.labels: GuardedLabels | None = None
         self.brushes = Brushes()
         self.map: DescribedImage | None = None
+        self.compare = Compare(self)
         self.window_drag = WindowDrag(lambda: self.image)
         viewer.mouse_drag_callbacks.append(self.window_drag)
 
@@ -107,6 +109,7 @@ class CaseLayers:
 
     def clear(self) -> None:
         """Remove the layers of the case."""
+        self.compare.clear()
         if self._correction is not None:
             self._correction.rewritten.disconnect(self.refresh, missing_ok=True)
         if self.labels is not None:
@@ -235,7 +238,8 @@ class CaseLayers:
             return ""
         shown = [name for name in ("confidence", self.map_shown) if name in self._views]
         maps = {name: self._views[name] for name in dict.fromkeys(shown) if name is not None}
-        return probe.describe(index, self.image.data, self.labels.data, maps, self._correction.scheme)
+        said = probe.describe(index, self.image.data, self.labels.data, maps, self._correction.scheme)
+        return said + self.compare.words(index)
 
     # within
 
@@ -290,7 +294,8 @@ class CaseLayers:
             self.windowed.emit(*(float(limit) for limit in self.image.contrast_limits))
 
     def _is_own(self, layer: Layer) -> bool:
-        return any(layer is own for own in (self.image, self.labels, self.map))
+        own = (self.image, self.labels, self.map, *self.compare.layers)
+        return any(layer is one for one in own)
 
     def _face_the_patient(self) -> None:
         """Show the middle axial slice, whole."""

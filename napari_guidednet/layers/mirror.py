@@ -22,14 +22,15 @@ class Mirror:
     source : Layer
         An image or labels layer of the case.
     gate : Gate, optional
-        Asked by strokes on the twin; needed if the source is a `GuardedLabels`.
+        Asked by strokes on the twin; given for the organs, left out for what nobody paints on.
     """
 
     def __init__(self, source: Layer, gate: Gate | None = None) -> None:
         self.source = source
+        self.paints = gate is not None
         self.layer = _twin(source, gate)
         self._looks = _LABELS if isinstance(source, Labels) else _IMAGE
-        self._brush = _BRUSH if isinstance(source, GuardedLabels) else ()
+        self._brush = _BRUSH if self.paints else ()
         for name in (*self._looks, *self._brush):
             setattr(self.layer, name, getattr(source, name))
             getattr(source.events, name).connect(self._to_twin)
@@ -71,4 +72,5 @@ def _twin(source: Layer, gate: Gate | None) -> Layer:
         labels.guard(gate)
         if source.prepare_twin is not None:
             source.prepare_twin(labels)
+    labels.editable = gate is not None
     return labels

@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 
 from .framing import zoom_on
-from .guarded import GuardedLabels
+from .guarded import Gate, GuardedLabels
 from .mirror import Mirror
 
 if TYPE_CHECKING:
@@ -36,17 +36,29 @@ class Plane:
     @property
     def labels(self) -> GuardedLabels | None:
         """The twin of the organs, where a stroke in this view goes."""
-        found = [m.layer for m in self.mirrors if isinstance(m.source, GuardedLabels)]
+        found = [m.layer for m in self.mirrors if m.paints and isinstance(m.layer, GuardedLabels)]
         return found[0] if found else None
 
-    def show(self, sources: Sequence[Layer], gate: Any) -> None:
-        """Show twins of these layers, in their order; those shown already stay."""
+    def show(self, sources: Sequence[Layer], organs: Layer | None = None, gate: Gate | None = None) -> None:
+        """Show twins of these layers, in their order; those shown already stay.
+
+        Parameters
+        ----------
+        sources : sequence of Layer
+            Of the main viewer, lowest first.
+        organs : Layer, optional
+            The one of them that is painted on.
+        gate : Gate, optional
+            Asked by strokes on the twin of `organs`.
+        """
         kept = {id(m.source): m for m in self.mirrors}
         anew = not any(id(source) in kept for source in sources)
         for mirror in [m for m in self.mirrors if not any(m.source is s for s in sources)]:
             mirror.close()
             self.model.layers.remove(mirror.layer)
-        self.mirrors = [kept.get(id(source)) or Mirror(source, gate) for source in sources]
+        self.mirrors = [
+            kept.get(id(source)) or Mirror(source, gate if source is organs else None) for source in sources
+        ]
         for place, mirror in enumerate(self.mirrors):
             if mirror.layer not in self.model.layers:
                 self.model.layers.insert(place, mirror.layer)
@@ -57,7 +69,7 @@ class Plane:
 
     def close(self) -> None:
         """Let go of all layers."""
-        self.show((), None)
+        self.show(())
 
 
 class Planes:
@@ -115,6 +127,14 @@ class Planes:
             if layer is not self._painted:
                 layer.refresh(thumbnail=False, extent=False, highlight=False)
         self._painted = None
+        self._refresh_differences()
+
+    def _refresh_differences(self) -> None:
+        shown = self._layers.compare.difference
+        for plane in self.planes:
+            for mirror in plane.mirrors:
+                if mirror.source is shown and mirror.layer.visible:
+                    mirror.layer.refresh(thumbnail=False, extent=False, highlight=False)
 
     def redraw(self) -> None:
         """Draw labels anew that were changed by anything but a stroke."""
@@ -123,9 +143,9 @@ class Planes:
                 plane.labels.redraw()
 
     def _show(self) -> None:
-        sources, gate = self._layers.shown, self._layers.correction
+        case = self._layers
         for plane in self.planes:
-            plane.show(sources, gate)
+            plane.show(case.shown, case.labels, case.correction)
         for layer in self.labels:
             layer.events.labels_update.disconnect(self._on_stroke)
             layer.events.labels_update.connect(self._on_stroke)

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QSlid
 from ..layers.display import WINDOWS, window_limits
 from .buttons import button
 from .command import Command
+from .compare import CompareBox
 from .guard import guarded
 from .planes import ViewsDock
 
@@ -70,6 +71,8 @@ class ViewBox(QWidget):
         form.addRow("Views", _row(self.planes, self.cross_hair))
         form.addRow("CT window", _row(self.window_preset, self.outline))
         form.addRow("Map", _row(self.map, self.opacity))
+        self.compare = CompareBox(desk)
+        form.addRow("Compare", self.compare)
         desk.session.prediction_changed.connect(self._list_maps)
         desk.correction_changed.connect(self._on_case)
         desk.layers.windowed.connect(self._on_windowed)
@@ -106,6 +109,7 @@ class ViewBox(QWidget):
             Command(
                 "next_window", "Next CT window: abdomen, liver, lung, bone, wide", "Alt-W", self.next_window
             ),
+            *self.compare.commands(),
         )
 
     @guarded
