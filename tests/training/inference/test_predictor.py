@@ -126,6 +126,22 @@ def test_best_network_alone(make_bundle, ct):
     assert (both.predict(ct).labels.array != result.labels.array).any()
 
 
+def test_what_each_network_says_alone_is_what_it_says_by_itself(make_bundle, ct):
+    folder = make_bundle(organs=("liver", "spleen", "aorta"))
+    both = Predictor.load(folder, "cpu")
+    assert both.predict(ct).networks == {}
+    result = both.predict(ct, apart=True, pieces=1.0)
+    assert list(result.networks) == ["a", "b"]
+    best = Predictor.load(folder, "cpu", networks="best")
+    alone = best.predict(ct, apart=True, pieces=1.0)
+    assert alone.networks == {}
+    other = result.networks["b"]  # rounding may turn a tie: it is what the mean leaves over
+    assert other.geometry is ct.geometry
+    assert np.count_nonzero(other.array != alone.labels.array) < 1e-3 * ct.array.size
+    assert (result.networks["a"].array != other.array).any()
+    assert set(np.unique(other.array)) <= {0, *map(AMOS_15.value, ("liver", "spleen", "aorta"))}
+
+
 def test_without_maps_there_is_no_confidence(make_bundle, ct):
     result = Predictor.load(make_bundle(networks=("a",)), "cpu").predict(ct, maps=())
     assert result.maps == {}

@@ -36,6 +36,9 @@ class PredictionRecord(Record):
     maps: tuple[str, ...] = Field((), description="maps stored beside it as <name>.nii.gz, in [0, 1]")
     confidence_kind: str = Field("cgmm_posterior", description="what the confidence map is")
     mean_confidence: float | None = Field(None, ge=0, le=1, description="over all organ voxels")
+    networks: tuple[str, ...] = Field(
+        (), description="networks whose own labels are stored beside it as labels_<name>.nii.gz"
+    )
     largest_only: bool = Field(False, description="only the largest piece of each organ was kept")
     image_digest: str = ""
     device: str = ""
@@ -48,7 +51,18 @@ def map_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.nii.gz"
 
 
-def write_prediction(folder: Path, labels: Volume, maps: dict[str, Volume], record: PredictionRecord) -> None:
+def network_path(folder: Path, name: str) -> Path:
+    """Give the path of the labels of one network of a prediction."""
+    return folder / f"labels_{name}.nii.gz"
+
+
+def write_prediction(
+    folder: Path,
+    labels: Volume,
+    maps: dict[str, Volume],
+    record: PredictionRecord,
+    networks: dict[str, Volume] | None = None,
+) -> None:
     """Write a prediction; each file is whole or absent, and the record comes last.
 
     Parameters
@@ -60,7 +74,9 @@ def write_prediction(folder: Path, labels: Volume, maps: dict[str, Volume], reco
     maps : dict of str to Volume
         (z, y, x) in [0, 1], on the grid of `labels`.
     record : PredictionRecord
-        Its `maps` are set to the names of `maps`.
+        Its `maps` and `networks` are set to the names of those given.
+    networks : dict of str to Volume, optional
+        Labels of each network alone, on the same grid.
 
     Raises
     ------
@@ -77,7 +93,11 @@ def write_prediction(folder: Path, labels: Volume, maps: dict[str, Volume], reco
     write_volume(folder / LABELS, labels)
     for name, volume in maps.items():
         write_volume(map_path(folder, name), volume)
-    write_text(folder / RECORD, record.model_copy(update={"maps": tuple(maps)}).to_json())
+    apart = networks or {}
+    for name, volume in apart.items():
+        write_volume(network_path(folder, name), volume)
+    names = {"maps": tuple(maps), "networks": tuple(apart)}
+    write_text(folder / RECORD, record.model_copy(update=names).to_json())
 
 
 def read_record(folder: Path) -> PredictionRecord | None:
@@ -86,6 +106,30 @@ def read_record(folder: Path) -> PredictionRecord | None:
     if not path.is_file():
         return None
     return PredictionRecord.parse(path.read_bytes(), origin=str(path))
+
+
+def read_labels(folder: Path, network: str | None = None) -> tuple[Volume, PredictionRecord]:
+    """Read only the labels and the record of a finished prediction.
+
+    Parameters
+    ----------
+    network : str, optional
+        What this network said alone, instead of all together.
+
+    Raises
+    ------
+    FileError
+        When there is no finished prediction in the folder, or nothing of this network was stored.
+    """
+    record = read_record(folder)
+    if record is None:
+        raise FileError(f"There is no finished prediction in {folder}.", "Segment the case first.")
+    if network is not None and network not in record.networks:
+        raise FileError(
+            f"What the network '{network}' said alone was not stored in {folder}.", "Segment the case again."
+        )
+    path = folder / LABELS if network is None else network_path(folder, network)
+    return read_volume(path, kind="labels"), record
 
 
 def read_prediction(folder: Path) -> tuple[Volume, dict[str, Volume], PredictionRecord]:

@@ -23,6 +23,7 @@ class PredictRequest(Record):
     device: str = "auto"
     maps: tuple[str, ...] = ("confidence", "typicality", "entropy", "disagreement")
     networks: Literal["all", "best"] | None = None  # none = as the bundle says
+    apart: bool = True  # for cases of a project, also store what each network says alone
     largest_only: bool | None = None  # keep only the largest piece of each organ; none = as the bundle says
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -15,6 +15,7 @@ from ..functional.class_bank import ClassBank
 from ..nets import Output, SegNet
 from .sliding import Maps
 
+_APART = "probability of "  # and the name of a network
 CHUNK_VOXELS = 1 << 18  # voxels given to a bank at once: bounds its (V, C) and (V, K) intermediates
 
 
@@ -43,12 +44,15 @@ class Reader:
         Names of maps.
     temperature : float
         P is sharpened (< 1) or softened (> 1) to P^(1/T), normalised; fitted on validation cases.
+    apart : bool
+        Whether `scores_apart` will be asked what each network says alone.
     """
 
     networks: Mapping[str, SegNet]
     banks: Mapping[str, ClassBank]
     wanted: tuple[str, ...] = ()
     temperature: float = 1.0
+    apart: bool = False
 
     @property
     def kind(self) -> str:
@@ -81,7 +85,27 @@ class Reader:
         if "disagreement" in self.offered:
             pairs = list(combinations(softmaxes, 2))
             maps["disagreement"] = _mean([(a - b).abs_().sum(1, keepdim=True) / 2 for a, b in pairs])
+        for name, softmax in list(zip(self.alone, softmaxes, strict=True))[:-1] if self.alone else ():
+            maps[_APART + name] = softmax
         return maps
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """The networks whose own labels can be told; none where there is only one."""
+        return tuple(self.networks) if self.apart and len(self.networks) > 1 else ()
+
+    def scores_apart(self, maps: Maps) -> Iterator[tuple[str, Tensor]]:
+        """Give the class scores (K, d, H, W) of each network alone, from blended planes.
+
+        Those of the last are what the mean leaves over: one map of K channels less is blended.
+        """
+        if not self.alone:
+            return
+        rest = maps["probability"] * len(self.alone)
+        for name in self.alone[:-1]:
+            yield name, maps[_APART + name]
+            rest -= maps[_APART + name]
+        yield self.alone[-1], rest
 
     def finish(self, maps: Maps) -> tuple[Tensor, Maps]:
         """Turn blended planes into labels and maps.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -53,6 +53,8 @@ class PredictionMaps:
         What the user should know, in plain words.
     device : str
         Where it ran.
+    networks : dict of str to Volume
+        Labels of each network alone, where asked for and there are several.
     """
 
     labels: Volume
@@ -63,6 +65,7 @@ class PredictionMaps:
     unavailable: tuple[str, ...]
     notes: tuple[str, ...]
     device: str
+    networks: dict[str, Volume] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ class Predictor:
         should_stop: ShouldStop | None = None,
         maps: tuple[str, ...] = ("confidence",),
         pieces: float | None = None,
+        apart: bool = False,
     ) -> PredictionMaps:
         """Segment a CT.
 
@@ -142,6 +146,8 @@ class Predictor:
             Connected pieces of an organ smaller than this share of its largest one are turned to
             background, of which confidence and typicality then read 0; 0 keeps all, 1 the largest alone.
             As the bundle says where it is left out.
+        apart : bool
+            Give what each network says alone, too.
 
         Raises
         ------
@@ -155,13 +161,13 @@ class Predictor:
         unknown = sorted(set(maps) - set(MAPS))
         if unknown:
             raise GuidedNetError(f"There is no map '{unknown[0]}'.", f"Known maps: {', '.join(MAPS)}.")
-        reader = replace(self.reader, wanted=tuple(maps))
+        reader = replace(self.reader, wanted=tuple(maps), apart=apart)
         notes = [_WITHOUT[name] for name in maps if name not in reader.offered]
         box = self._region(volume, should_stop, notes)
         prepared = prepare(volume, self.manifest.preprocess, box)
         for device, windows, note in self._attempts():
             try:
-                labels, found = _run(prepared, reader, windows, device, progress, should_stop)
+                labels, found, alone = _run(prepared, reader, windows, device, progress, should_stop)
             except (RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -169,7 +175,8 @@ class Predictor:
                 continue
             if pieces > 0:
                 notes += _drop(labels, found, pieces, volume.geometry.voxel_ml)
-            return self._result(volume, labels, found, reader, [*notes, *note], device)
+                alone = {name: keep_pieces(array, pieces) for name, array in alone.items()}
+            return self._result(volume, labels, found, alone, reader, [*notes, *note], device)
         raise _too_large(volume)
 
     def _region(self, volume: Volume, should_stop: ShouldStop | None, notes: list[str]) -> Box | None:
@@ -215,6 +222,7 @@ class Predictor:
         volume: Volume,
         labels: NDArray[np.uint8],
         maps: dict[str, NDArray[np.uint8]],
+        alone: dict[str, NDArray[np.uint8]],
         reader: Reader,
         notes: list[str],
         device: torch.device,
@@ -229,11 +237,13 @@ class Predictor:
         table, mean = measure(labels, maps.get("confidence"), volume.geometry.voxel_ml, organs, known[1:])
         values = np.array([0, *(self.scheme.value(organ) for organ in organs)], np.uint8)
         if (values != np.arange(len(values))).any():
-            np.take(values, labels, out=labels)
+            for array in (labels, *alone.values()):
+                np.take(values, array, out=array)
         return PredictionMaps(
             volume.like(labels, "labels"),
             {name: volume.like(array, "confidence") for name, array in maps.items()},
             table, mean, reader.kind, unavailable, tuple(notes), str(device),
+            {name: volume.like(array, "labels") for name, array in alone.items()},
         )  # fmt: skip
 
 
@@ -293,8 +303,8 @@ def _run(
     device: torch.device,
     progress: Progress | None,
     should_stop: ShouldStop | None,
-) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.uint8]]]:
-    """Give labels (class indices) and maps on the source grid."""
+) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.uint8]], dict[str, NDArray[np.uint8]]]:
+    """Give labels (class indices), maps and labels of each network alone on the source grid."""
     _move(reader, device)
     steps = prepared.steps
     labels = np.zeros(steps.source.shape, np.uint8)
@@ -302,12 +312,16 @@ def _run(
     restorer = Restorer(
         steps.shape, steps.part(labels), {name: steps.part(array) for name, array in maps.items()}, device
     )
+    alone = {name: np.zeros(steps.source.shape, np.uint8) for name in reader.alone}
+    apart = {name: Restorer(steps.shape, steps.part(array), None, device) for name, array in alone.items()}
     for slab in predict_maps(
         prepared.image, reader, windows, device=device, progress=progress, should_stop=should_stop
     ):
         _, found = reader.finish(slab.maps)
         restorer.add(slab.start, slab.maps["probability"], found)
-    return labels, maps
+        for name, scores in reader.scores_apart(slab.maps):
+            apart[name].add(slab.start, scores)
+    return labels, maps, alone
 
 
 def _drop(

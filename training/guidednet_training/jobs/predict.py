@@ -136,7 +136,12 @@ def _segment(
     volume = job.read()
     progress = staged(emit, f"Segmenting {job.case}")
     found = predictor.predict(
-        volume, progress, should_stop, request.maps, float(_largest_only(request, predictor))
+        volume,
+        progress,
+        should_stop,
+        request.maps,
+        float(_largest_only(request, predictor)),
+        request.apart and request.project is not None,
     )
     for note in found.notes:
         emit(Note(text=f"{job.case}: {note}"))
@@ -144,7 +149,7 @@ def _segment(
     seconds = time.monotonic() - started_s
     record = _record(job, predictor, request, volume, found, seconds)
     with replaced_folder(job.folder) as folder:
-        write_prediction(folder, found.labels, found.maps, record)
+        write_prediction(folder, found.labels, found.maps, record, found.networks)
         write_text(folder / TABLE, organ_csv(record))
     emit(CaseDone(case=job.case, folder=str(job.folder), seconds=seconds))
     return record
