@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 
 from guidednet_training import __version__ as VERSION
-from guidednet_training.core import events, promotion, triage
+from guidednet_training.core import events, promotion
+from guidednet_training.core.anatomy_checks import check_anatomy
 from guidednet_training.core.adjudication import Side, note_settled, settled_labels, settlements
 from guidednet_training.core.agreement import Agreement, Difference, Differences
 from guidednet_training.core.bug_report import bug_report, save_bug_report
@@ -22,6 +23,7 @@ from guidednet_training.core.bundle import (
 from guidednet_training.core.case import Annotation, Case, Edit, OrganState, Split
 from guidednet_training.core.case_work import work_of
 from guidednet_training.core.effort import CaseEffort, Ledger, local_day
+from guidednet_training.core.doubt import Rival, find_doubts
 from guidednet_training.core.errors import (
     BundleError,
     FileError,
@@ -50,6 +52,17 @@ from guidednet_training.core.labels import (
 from guidednet_training.core.machine import free_memory
 from guidednet_training.core.method_facts import ALL_FACTS, MethodFacts
 from guidednet_training.core.phantom import make_phantom
+from guidednet_training.core.place import Place, ranked, sentence
+from guidednet_training.core.place_notes import (
+    Findings,
+    PlaceNotes,
+    Verdict,
+    open_places,
+    read_findings,
+    read_notes,
+    save_findings,
+    save_notes,
+)
 from guidednet_training.core.prediction import (
     RECORD,
     OrganMeasure,
@@ -60,6 +73,8 @@ from guidednet_training.core.prediction import (
 )
 from guidednet_training.core.project import Project, current_author, id_from_path
 from guidednet_training.core.recipes import PRESETS, Preset, preset_spec
+from guidednet_training.core.repairs import WORDS as REPAIR_WORDS
+from guidednet_training.core.repairs import mended
 from guidednet_training.core.request import AnyRequest, EvaluateRequest, PredictRequest, TrainRequest
 from guidednet_training.core.run import EventLog, EventTail, RunFolder, RunState, run_state, spawn
 from guidednet_training.core.scores import OrganFigures, ScoreSheet, read_scores, write_scores
@@ -73,6 +88,7 @@ from guidednet_training.core.second_reading import (
     readings,
 )
 from guidednet_training.core.spec import NetSpec, OptimSpec, PatchSpec, PreprocessSpec, TrainSpec
+from guidednet_training.core.usual_volumes import confirmed_volumes, usual_volumes
 from guidednet_training.core.volume import (
     SUFFIXES,
     WRITTEN,
@@ -91,6 +107,7 @@ __all__ = [
     "FLARE_13",
     "PRESETS",
     "RECORD",
+    "REPAIR_WORDS",
     "SCHEMES",
     "SUFFIXES",
     "UNKNOWN",
@@ -112,6 +129,7 @@ __all__ = [
     "EventLog",
     "EventTail",
     "FileError",
+    "Findings",
     "Geometry",
     "GeometryError",
     "GuidedNetError",
@@ -129,6 +147,8 @@ __all__ = [
     "OrganState",
     "Pace",
     "PatchSpec",
+    "Place",
+    "PlaceNotes",
     "PredictRequest",
     "PredictionRecord",
     "PreprocessSpec",
@@ -137,6 +157,7 @@ __all__ = [
     "ProjectError",
     "Reading",
     "Reorient",
+    "Rival",
     "RunFolder",
     "RunState",
     "SchemeError",
@@ -146,12 +167,15 @@ __all__ = [
     "Split",
     "TrainRequest",
     "TrainSpec",
+    "Verdict",
     "Volume",
     "Workload",
     "agreements",
     "apply_import",
     "bug_report",
     "canonical_name",
+    "check_anatomy",
+    "confirmed_volumes",
     "current_author",
     "describe_device",
     "differences_of",
@@ -160,6 +184,7 @@ __all__ = [
     "events",
     "export_nifti",
     "export_nnunet",
+    "find_doubts",
     "first_folder",
     "free_memory",
     "has_starter",
@@ -168,15 +193,20 @@ __all__ = [
     "local_day",
     "make_phantom",
     "make_sample_project",
+    "mended",
     "methods_command",
     "note_settled",
+    "open_places",
     "pace_command",
     "plan_import",
     "preset_spec",
     "promotion",
     "publish_bundle",
+    "ranked",
     "read_entries",
+    "read_findings",
     "read_journal",
+    "read_notes",
     "read_prediction",
     "read_record",
     "read_scores",
@@ -186,14 +216,17 @@ __all__ = [
     "resolve_bundle",
     "run_state",
     "save_bug_report",
+    "save_findings",
+    "save_notes",
     "scheme_named",
+    "sentence",
     "settled_labels",
     "settlements",
     "span_text",
     "spawn",
     "starter_bundle",
     "starter_name",
-    "triage",
+    "usual_volumes",
     "work_of",
     "write_prediction",
     "write_report",

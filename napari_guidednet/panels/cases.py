@@ -17,23 +17,26 @@ from qtpy.QtWidgets import (
 )
 
 from ..backend import GuidedNetError
-from ..state.review import rank_cases
+from ..state.queue import RankedCase, rank_cases
 from ..state.session import CaseRow
 from .buttons import button
+from .cohort import CohortBox
 from .guard import guarded
 from .tables import PlainTable
 
 if TYPE_CHECKING:
     from .desk import Desk
 
-COLUMNS = ("Case", "Set", "State", "Organs", "Sure")
+COLUMNS = ("Case", "Set", "State", "Organs", "Sure", "Next")
 TIPS = (
     "Double click to open",
     "train: teaches models. val and test: held out, they only score models",
     "new, predicted, partly labelled or labelled",
     "Organs a person has confirmed",
     "Mean confidence of the newest prediction",
+    "In this order a model would learn most from them; the reason stands in the tip of each number",
 )
+NEXT = len(COLUMNS) - 1
 SETS = (
     ("as its name decides", None),
     ("train", "train"),
@@ -57,11 +60,12 @@ class CasesPanel(QWidget):
         self.count = QLabel()
         self.count.setWordWrap(True)
         self.open = button("Open", "Open the selected case", self._open_selected)
-        self.least_sure = button(
-            "Open the least sure",
-            "The case whose prediction has the lowest mean confidence",
-            self._open_least_sure,
+        self.next_case = button(
+            "Open the next",
+            "The case a model would learn most from: unsure of organs that few cases teach, unlike the others",
+            self._open_next,
         )
+        self.cohort = CohortBox(desk)
         self.split = QComboBox()
         for title, name in SETS:
             self.split.addItem(title, name)
@@ -80,7 +84,7 @@ class CasesPanel(QWidget):
         layout.addWidget(self.table, 1)
         row = QHBoxLayout()
         row.addWidget(self.open)
-        row.addWidget(self.least_sure)
+        row.addWidget(self.next_case)
         layout.addLayout(row)
         adding = QHBoxLayout()
         adding.addWidget(self.add_files)
@@ -115,7 +119,8 @@ class CasesPanel(QWidget):
         self.select(chosen)
         self.table.blockSignals(False)
         self.selection_changed.emit()
-        self.least_sure.setEnabled(any(row.mean_confidence is not None for row in rows))
+        self.next_case.setEnabled(any(row.mean_confidence is not None for row in rows))
+        self._order_later()
         for widget in (self.add_files, self.add_folder):
             widget.setEnabled(project is not None)
         self.open.setEnabled(bool(rows))
@@ -131,6 +136,25 @@ class CasesPanel(QWidget):
             font.setBold(opened)
             item.setFont(font)
 
+    def _order_later(self) -> None:
+        session = self.desk.session
+        if session.project is not None:
+            work = partial(rank_cases, session)
+            self.desk.in_thread("Ordering the cases", work, self._ordered, key="order", quiet=True)
+
+    def _ordered(self, ranks: tuple[RankedCase, ...]) -> None:
+        """Write the order into the last column; a few cases may have come or gone meanwhile."""
+        places = {rank.id: (number, rank) for number, rank in enumerate(ranks, start=1)}
+        self.table.blockSignals(True)
+        self.table.setSortingEnabled(False)
+        for row in range(self.table.rowCount()):
+            number, rank = places.get(self.table.cell(row, 0).text(), (0, None))
+            item = self.table.cell(row, NEXT)
+            item.setText(f"{number:3d}" if number else "")
+            item.setToolTip(f"{rank.id}: {rank.reason}" if rank is not None else "")
+        self.table.setSortingEnabled(True)
+        self.table.blockSignals(False)
+
     @guarded
     def _open_row(self, row: int) -> None:
         self.desk.open_case(self.table.cell(row, 0).text())
@@ -142,12 +166,15 @@ class CasesPanel(QWidget):
         self.desk.open_case(self.selected[0])
 
     @guarded
-    def _open_least_sure(self) -> None:
+    def _open_next(self) -> None:
         ranked = rank_cases(self.desk.session)
         if not ranked:
             raise GuidedNetError("No unlabelled case has a prediction yet.", "Segment some cases first.")
-        self.desk.open_case(ranked[0].id)
-        self.desk.say(f"Opening {ranked[0].id}: {ranked[0].reason}")
+        opened = self.desk.session.case
+        others = [rank for rank in ranked if opened is None or rank.id != opened.id]
+        best = (others or ranked)[0]
+        self.desk.open_case(best.id)
+        self.desk.say(f"Opening {best.id}: {best.reason}")
 
     @guarded
     def _add_files(self) -> None:

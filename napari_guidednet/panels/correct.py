@@ -16,7 +16,7 @@ from .buttons import button
 from .command import Command
 from .guard import guarded
 from .organs import OrganTable
-from .places import PlacesRow
+from .places import PlacesBox
 from .regions import RegionsBox
 from .section import Section
 from .time_spent import TimeBox
@@ -39,7 +39,7 @@ class CorrectPanel(QWidget):
         self.saved = QLabel()
         self.saved.setToolTip("Labels are saved by themselves two seconds after a change")
         self.view = ViewBox(desk)
-        self.places = PlacesRow(desk)
+        self.places = PlacesBox(desk)
         self.tools = ToolsBox(desk)
         self.regions = RegionsBox(desk)
         self.time = TimeBox(desk)
@@ -110,7 +110,7 @@ class CorrectPanel(QWidget):
     def commands(self) -> tuple[Command, ...]:
         """Give what can be done here by a key."""
         return (
-            Command("next_place", "Go to the next place worth looking at", "Alt-N", self.places.next.click),
+            *self.places.commands(),
             Command("lock_organ", "Lock or unlock the selected organ", "Alt-L", self._turn_lock),
             Command("confirm_organ", "Confirm the selected organ", "Alt-C", self.confirm.click),
             *self.view.commands(),

@@ -9,6 +9,7 @@ from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication, QMainWindow, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
+from ..state.cohort import CasePlace
 from .ask import DialogAsker
 from .cases import CasesPanel
 from .command import Command
@@ -76,6 +77,7 @@ class MainPanel(QWidget):
         self.desk.work_changed.connect(self._guide_later.start)
         self.cases.selection_changed.connect(self.segment.refresh_cases)
         self.status.next_requested.connect(self.show_step)
+        self.cases.cohort.visited.connect(self._go_to_place)
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.desk.close)
@@ -88,6 +90,15 @@ class MainPanel(QWidget):
         """Open a project and show its cases."""
         self.desk.open_project(folder)
         self.show_step("Cases")
+
+    @guarded
+    def _go_to_place(self, found: CasePlace) -> None:
+        """Open the case of a place, if it is another, and go there."""
+        opened = self.desk.session.case
+        if opened is None or opened.id != found.case:
+            self.desk.open_case(found.case)
+        self.correct.places.go_to_later(found.case, found.place)
+        self.show_step("Correct")
 
     def show_step(self, name: str) -> None:
         """Turn to a step: Project, Cases, Segment, Correct, Train or Models."""

@@ -1,4 +1,4 @@
-"""Where a person should look: organs of the open case, unsure places, cases worth opening next."""
+"""The organs of the open case: their state and volume, how sure the model was, where each one is."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import LabelScheme, OrganState, triage
+from ..backend import OrganState
 from . import gate
 from .correction import Correction
-from .session import Prediction, Session
+from .session import Prediction
 
 
 @dataclass(frozen=True)
@@ -23,26 +23,6 @@ class OrganRow:
     mean_confidence: float | None
     state: OrganState
     protected: bool
-
-
-@dataclass(frozen=True)
-class RankedCase:
-    """A case worth opening; the first is the one a model was least sure of."""
-
-    id: str
-    mean_confidence: float | None
-    worst_organ: str | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class WeakSpot:
-    """A connected place where the model was unsure of an organ."""
-
-    organ: str
-    centre_zyx: tuple[int, int, int]  # on the original grid
-    volume_ml: float
-    mean_confidence: float
 
 
 def organ_rows(prediction: Prediction | None, correction: Correction | None) -> tuple[OrganRow, ...]:
@@ -63,33 +43,6 @@ def organ_rows(prediction: Prediction | None, correction: Correction | None) -> 
         )
         for organ in correction.scheme.organs
     )
-
-
-def rank_cases(session: Session) -> tuple[RankedCase, ...]:
-    """Give the predicted cases that are not fully labelled, the least sure first; test cases are left out."""
-    if session.project is None:
-        return ()
-    open_cases = {row.id for row in session.case_rows() if row.status != "labelled" and row.split != "test"}
-    records = [record for record in session.prediction_records() if record.case in open_cases]
-    return tuple(
-        RankedCase(rank.case, rank.mean_confidence, rank.weakest_organ, _reason(session.opened.scheme, rank))
-        for rank in triage.rank_cases(records)
-    )
-
-
-def weak_spots(prediction: Prediction, below: float = triage.DOUBTFUL) -> tuple[WeakSpot, ...]:
-    """Find connected places of low confidence, the weightiest first (seconds on a large CT: for a worker).
-
-    Parameters
-    ----------
-    below : float
-        Voxels with a lower confidence are doubtful.
-    """
-    confidence = prediction.maps.get("confidence")
-    if confidence is None:
-        return ()
-    regions = triage.doubtful_regions(prediction.labels, confidence, prediction.scheme, below)
-    return tuple(WeakSpot(r.organ, r.centre, r.volume_ml, r.mean_confidence) for r in regions)
 
 
 def organ_centre(labels: gate.Labels, value: int) -> tuple[int, int, int] | None:
@@ -114,11 +67,3 @@ def organ_centre(labels: gate.Labels, value: int) -> tuple[int, int, int] | None
     nearest = int(((inside - inside.mean(axis=0)) ** 2).sum(axis=1).argmin())
     y, x = inside[nearest].tolist()
     return z, y, x
-
-
-def _reason(scheme: LabelScheme, rank: triage.CaseRank) -> str:
-    if rank.weakest_organ is None or rank.weakest_confidence is None:
-        return "the model found no organ in it."
-    title = next((o.title for o in scheme.organs if o.name == rank.weakest_organ), rank.weakest_organ)
-    sure = f"{rank.weakest_confidence:.0%}"
-    return f"the model was least sure of it, above all of the {title.lower()} ({sure})."

@@ -65,9 +65,14 @@ def test_a_broken_file_is_refused_by_name_and_nothing_is_added(opened, answers, 
     assert opened.cases.table.rowCount() == 3
 
 
-def test_the_least_sure_case_is_opened_and_the_reason_given(opened, store_prediction, qtbot):
+def test_the_case_to_learn_most_from_is_opened_and_the_reason_given(opened, store_prediction, qtbot):
     store_prediction(opened.desk.session.project, "tiny")
     opened.desk.session.cases_added()
-    opened.cases.least_sure.click()
+    table = opened.cases.table
+    qtbot.waitUntil(lambda: _texts(table, "unlabelled")[-1].strip() == "1", timeout=10_000)
+    assert "Liver only 40% sure" in table.item(_row(table, "unlabelled"), 5).toolTip()
+    assert _texts(table, "labelled")[-1] == ""
+    opened.cases.next_case.click()
+    assert "Liver only 40% sure" in opened.status.happened.text()
     qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=10_000)
     assert opened.desk.session.case.id == "unlabelled"

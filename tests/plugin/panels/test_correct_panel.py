@@ -115,20 +115,10 @@ def test_window_presets_and_outlines_reach_the_layers(with_case):
     assert with_case.desk.layers.labels.contour > 0
 
 
-def test_unsure_places_are_visited_one_after_the_other(predicted, qtbot):
-    places = predicted.correct.places
-    qtbot.waitUntil(lambda: bool(places.spots), timeout=10_000)
-    places.next.click()
-    assert places.label.text().startswith(f"1 of {len(places.spots)}")
-    organ = places.spots[0].organ
-    scheme = predicted.desk.correction.scheme
-    assert predicted.desk.layers.labels.selected_label == scheme.value(organ)
-
-
 def test_commands_lock_confirm_and_move_on(predicted, qtbot):
     table, keys = predicted.correct.table, predicted.shortcuts
     press = {command.name: command.do for command in keys.commands}
-    qtbot.waitUntil(lambda: bool(predicted.correct.places.spots), timeout=10_000)
+    qtbot.waitUntil(lambda: predicted.correct.places.tour is not None, timeout=10_000)
     table.selectRow(table.row_of("spleen"))
     press["lock_organ"]()
     assert predicted.desk.correction.locks == {"spleen"}

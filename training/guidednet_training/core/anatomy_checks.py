@@ -178,6 +178,8 @@ def holes_in(labels: NDArray[np.uint8], mask: Mask) -> Iterator[tuple[Slices3, M
     outside = np.zeros(count + 1, bool)
     for edge in edges:
         outside[np.unique(edge)] = True
+    if outside[1:].all():
+        return
     for index, part in enumerate(ndimage.find_objects(parts, max_label=count), start=1):
         if not outside[index]:
             own = parts[part] == index

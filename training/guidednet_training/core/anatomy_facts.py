@@ -181,7 +181,8 @@ def _shape(labels: NDArray[np.uint8], name: str, value: int, box: Slices3, geome
     mask = labels[box] == value
     parts, count = ndimage.label(mask, structure=CORNERS)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    boxes = ndimage.find_objects(parts, max_label=count)
+    whole = [tuple(slice(0, n) for n in parts.shape)]
+    boxes = ndimage.find_objects(parts, max_label=count) if count > 1 else whole
     corner = np.array([side.start for side in box])
     order = np.argsort(-sizes[1:], kind="stable")[:MOST_PIECES] + 1
     pieces = tuple(

@@ -243,7 +243,10 @@ class _Search:
     ) -> Iterator[_Region]:
         """Give the connected parts of a mask, without the shells one voxel deep around them."""
         axes = () if thin else self._fine
-        parts, count = ndimage.label(core_of(mask, axes), structure=CORNERS)
+        core = core_of(mask, axes)
+        if not core.any():
+            return
+        parts, count = ndimage.label(core, structure=CORNERS)
         sizes = np.bincount(parts.ravel(), minlength=count + 1)
         smallest = math.ceil((smallest_ml or self.smallest_ml) / self._voxel_ml - 1e-6)
         least = max(1, smallest // 3) if axes else smallest  # what the shell adds is counted below
