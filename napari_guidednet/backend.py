@@ -77,7 +77,7 @@ from guidednet_training.core.repairs import WORDS as REPAIR_WORDS
 from guidednet_training.core.repairs import mended
 from guidednet_training.core.request import AnyRequest, EvaluateRequest, PredictRequest, TrainRequest
 from guidednet_training.core.run import EventLog, EventTail, RunFolder, RunState, run_state, spawn
-from guidednet_training.core.scores import OrganFigures, ScoreSheet, read_scores, write_scores
+from guidednet_training.core.scores import Fix, OrganFigures, Replay, ScoreSheet, read_scores, write_scores
 from guidednet_training.core.second_reading import (
     Draw,
     Reading,
@@ -130,6 +130,7 @@ __all__ = [
     "EventTail",
     "FileError",
     "Findings",
+    "Fix",
     "Geometry",
     "GeometryError",
     "GuidedNetError",
@@ -157,6 +158,7 @@ __all__ = [
     "ProjectError",
     "Reading",
     "Reorient",
+    "Replay",
     "Rival",
     "RunFolder",
     "RunState",

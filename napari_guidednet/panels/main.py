@@ -77,6 +77,7 @@ class MainPanel(QWidget):
         self.desk.work_changed.connect(self._guide_later.start)
         self.cases.selection_changed.connect(self.segment.refresh_cases)
         self.status.next_requested.connect(self.show_step)
+        self.models.step_requested.connect(self.show_step)
         self.cases.cohort.visited.connect(self._go_to_place)
         application = QApplication.instance()
         if application is not None:

@@ -10,7 +10,7 @@ from ..backend import MethodFacts, TrainSpec
 from .form import SettingsForm
 
 QUICK = ("steps", "validate_every", "devices")
-TUNING = ("optim", "patch", "seed", "validate_from", "gradients_every")
+TUNING = ("learn", "optim", "patch", "seed", "validate_from", "gradients_every")
 FREE = ("net", "preprocess")  # a training that starts from a model keeps that model's network
 
 

@@ -15,6 +15,7 @@ from .buttons import button
 from .chart import LossChart
 from .choice import TrainChoice
 from .cost import MEASURING, CostLine
+from .focus import FocusChoice
 from .guard import guarded
 from .progress import JobProgress
 from .settings import TrainSettings
@@ -36,6 +37,7 @@ class TrainPanel(QWidget):
         self._waiting = False  # to start what is shown as soon as it has been measured
         self._trouble = ""  # why the settings cannot be used
         self.choice = TrainChoice()
+        self.focus = FocusChoice()
         self.about = QLabel()
         self.about.setWordWrap(True)
         self.cost = CostLine(desk)
@@ -57,7 +59,9 @@ class TrainPanel(QWidget):
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
-        for widget in (self.choice, self.about, self.settings, self.cost, self.start, self.progress):
+        for widget in (
+            self.choice, self.focus, self.about, self.settings, self.cost, self.start, self.progress
+        ):  # fmt: skip
             layout.addWidget(widget)
         row = QHBoxLayout()
         row.addWidget(self.run, 1)
@@ -76,6 +80,7 @@ class TrainPanel(QWidget):
         board.ended.connect(self._on_changed)
         self.choice.changed.connect(self._on_choice)
         self.settings.changed.connect(self._on_edit)
+        self.focus.changed.connect(self._on_edit)
         self._soon.timeout.connect(self._reckon)
         self.desk.ticker.ticked.connect(self._draw)
         self.desk.ticker.ticked.connect(self._listen)
@@ -104,11 +109,14 @@ class TrainPanel(QWidget):
         self.plan = None
         if project is None:
             self.about.setText("Open a project first.")
+            self.focus.show_organs((), {})
         else:
             choice = self.choice
             self.plan = plan_retrain(project, choice.chosen_model, choice.chosen_method, choice.chosen_preset)
             self.about.setText("\n".join((self.plan.text, *self.plan.warnings)))
             self.settings.show_spec(self.plan.spec, self.plan.method, free=self.plan.parent is None)
+            organs = [(organ.name, organ.title) for organ in project.scheme.organs]
+            self.focus.show_organs(organs, self.plan.dice)
         self._reckon()
 
     @guarded
@@ -137,7 +145,9 @@ class TrainPanel(QWidget):
     def _request(self) -> TrainRequest:
         if self.plan is None:
             raise GuidedNetError("The training cannot start yet.", "Open a project first.")
-        return self.plan.request(spec=self.settings.spec())
+        spec = self.settings.spec()
+        learn = spec.learn.model_copy(update={"focus": self.focus.focus})
+        return self.plan.request(spec=spec.model_copy(update={"learn": learn}))
 
     def _enable(self) -> None:
         ready = self.plan is not None and self.plan.ready

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..backend import SCHEMES, FileError, ScoreSheet, promotion, read_scores
+from ..backend import SCHEMES, FileError, Fix, ScoreSheet, promotion, read_scores
 
 _HEADLINES = {
     "promote": "Promote: the new model is not worse.",
@@ -25,11 +25,23 @@ class ComparisonRow:
     old: float | None
     new: float | None
     cases: int
+    likely: tuple[float, float] | None = None  # 95 % interval of the change; none with a single case
 
     @property
     def change(self) -> float | None:
         """New minus old."""
         return None if self.old is None or self.new is None else self.new - self.old
+
+
+@dataclass(frozen=True)
+class LostFix:
+    """A past correction that the new model does not keep, in words and with its place."""
+
+    fix: Fix
+    organ: str | None  # to select when one goes there
+    text: str  # "Liver, where a model saw nothing"
+    agreement: float  # share of its voxels where the new model agrees
+    before: float | None  # and the old one
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,9 @@ class Comparison:
     new_mean: float | None
     decision: str  # promote, keep, ask
     reasons: tuple[str, ...]
+    likely: tuple[float, float] | None = None  # 95 % interval of the change of the mean
+    fixes: promotion.FixTally | None = None  # none = nobody has corrected anything
+    lost: tuple[LostFix, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -80,17 +95,19 @@ def comparison_of(run_folder: Path) -> Comparison | None:
 
 def compare(sheet: ScoreSheet, old: str | None, new: str) -> Comparison:
     """Compare two models of a score sheet, organ by organ."""
-    verdict = promotion.compare(sheet.dice(old) if old else None, sheet.dice(new))
+    tally = sheet.tally(old, new)
+    verdict = promotion.compare(sheet.dice(old) if old else None, sheet.dice(new), fixes=tally)
     rows = _rows(sheet, verdict.changes) if verdict.changes else _one_sided(sheet, new)
     return Comparison(
         old, new, sheet.split, rows, _number(verdict.old_mean), _number(verdict.new_mean),
-        verdict.decision, verdict.reasons,
+        verdict.decision, verdict.reasons, _ends(verdict.interval), tally, _lost(sheet, old, new),
     )  # fmt: skip
 
 
 def _rows(sheet: ScoreSheet, changes: Sequence[promotion.OrganChange]) -> tuple[ComparisonRow, ...]:
     return tuple(
-        ComparisonRow(c.organ, _title(sheet.scheme, c.organ), c.old, c.new, c.cases) for c in changes
+        ComparisonRow(c.organ, _title(sheet.scheme, c.organ), c.old, c.new, c.cases, _ends(c.interval))
+        for c in changes
     )
 
 
@@ -101,6 +118,30 @@ def _one_sided(sheet: ScoreSheet, new: str) -> tuple[ComparisonRow, ...]:
                       sum(case.get(organ) is not None for case in scored))
         for organ, mean in sheet.organ_means(new).items()
     )  # fmt: skip
+
+
+def _lost(sheet: ScoreSheet, old: str | None, new: str) -> tuple[LostFix, ...]:
+    if sheet.replay is None:
+        return ()
+    return tuple(
+        LostFix(
+            fix, fix.organ or fix.was, _words(sheet.scheme, fix),
+            fix.agreement.get(new, 0.0), None if old is None else fix.agreement.get(old),
+        )
+        for fix in sheet.replay.lost(new)
+    )  # fmt: skip
+
+
+def _words(scheme: str, fix: Fix) -> str:
+    """Say what a person put right: "Liver, where a model saw nothing"."""
+    if fix.organ is None:
+        return f"No {_title(scheme, fix.was).lower()} here" if fix.was else "Nothing here"
+    seen = _title(scheme, fix.was).lower() if fix.was else "nothing"
+    return f"{_title(scheme, fix.organ)}, where a model saw {seen}"
+
+
+def _ends(interval: promotion.Interval | None) -> tuple[float, float] | None:
+    return None if interval is None else (interval.low, interval.high)
 
 
 def _title(scheme: str, organ: str) -> str:

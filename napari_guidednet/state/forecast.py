@@ -22,6 +22,7 @@ from .inquiry import Inquiry
 # what a step costs does not depend on these
 _SAME = {
     "preprocess": PreprocessSpec(),
+    "learn": TrainSpec().learn,
     **TrainSpec().model_dump(include={"seed", "steps", "validate_every", "validate_from", "gradients_every"}),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..backend import (
     PRESETS,
@@ -47,6 +47,8 @@ class RetrainPlan:
         How it is taught.
     work : Workload
         The grids of the cases, for an estimate.
+    dice : mapping
+        Organ -> mean Dice of the parent on its held-out cases; organs it was not scored on are left out.
     """
 
     project: str
@@ -59,6 +61,7 @@ class RetrainPlan:
     spec: TrainSpec
     method: MethodFacts
     work: Workload
+    dice: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -124,6 +127,7 @@ def plan_retrain(
         spec=preset_spec(preset, method, manifest),
         method=method,
         work=Workload.of(project),
+        dice=_dice_of(manifest),
     )
 
 
@@ -185,6 +189,13 @@ def _confirmed_organs(project: Project, cases: tuple[str, ...]) -> set[str]:
         for name, state in annotation.organs.items()
         if state is OrganState.CONFIRMED
     }
+
+
+def _dice_of(manifest: BundleManifest | None) -> dict[str, float]:
+    if manifest is None:
+        return {}
+    found = {organ: figures.get("dice") for organ, figures in manifest.validation.items()}
+    return {organ: float(value) for organ, value in found.items() if value is not None}
 
 
 def _cases(count: int, kind: str) -> str:

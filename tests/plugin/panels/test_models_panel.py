@@ -2,19 +2,25 @@
 
 import pytest
 
-from napari_guidednet.backend import EvaluateRequest, OrganFigures, ScoreSheet, events
+from napari_guidednet.backend import EvaluateRequest, Fix, OrganFigures, Replay, ScoreSheet, events
 from napari_guidednet.state import jobs
 
 OLD, NEW = "old", "new"
 
 
-def _sheet(liver: float) -> ScoreSheet:
+def _sheet(liver: float, **more) -> ScoreSheet:
     def figures(dice):
         return {"held-out": {"liver": OrganFigures(dice=dice), "spleen": OrganFigures(dice=0.8)}}
 
-    return ScoreSheet(
-        split="val", scheme="AMOS_15", tolerance_mm=2.0, models={OLD: figures(0.6), NEW: figures(liver)}
-    )
+    models = {OLD: figures(0.6), NEW: figures(liver)}
+    return ScoreSheet(split="val", scheme="AMOS_15", tolerance_mm=2.0, models=models, current=OLD, **more)
+
+
+def _fix(organ, was, old, new, centre=(5, 10, 12)) -> Fix:
+    return Fix(
+        case="labelled", organ=organ, was=was, centre=centre, extent=(2, 3, 4), voxels=20, volume_ml=8.0,
+        agreement={OLD: old, NEW: new},
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -29,13 +35,13 @@ def two_models(panel, project_folder, publish):
     return panel
 
 
-def _score(panel, monkeypatch, liver):
+def _score(panel, monkeypatch, liver, **more):
     """A finished run that scored both models."""
     monkeypatch.setattr(jobs, "spawn", lambda folder: None)
     project = panel.desk.session.project
     request = EvaluateRequest(project=str(project.folder), bundles=(OLD, NEW))
     job = panel.desk.board.launch(project, request)
-    (job.folder / "scores.json").write_text(_sheet(liver).to_json())
+    (job.folder / "scores.json").write_text(_sheet(liver, **more).to_json())
     with (job.folder / "events.jsonl").open("a") as file:
         for event in (events.Started(kind="evaluate"), events.Finished(outcome="done")):
             file.write(event.model_dump_json() + "\n")
@@ -68,6 +74,9 @@ def test_old_and_new_are_compared_organ_by_organ(two_models, monkeypatch):
     assert _column(table, 1)[1:] == ["0.600", "0.800"]
     assert _column(table, 2)[1:] == ["0.700", "0.800"]
     assert _column(table, 3)[1] == "▲ +0.100"
+    assert _column(table, 4)[1] == ""  # one case has no interval
+    assert "One case cannot tell" in two_models.models.verdict.text()
+    assert not two_models.models.fixes.isVisibleTo(two_models.models)
     assert "Promote" in two_models.models.verdict.text()
     assert not two_models.models.score.isVisibleTo(two_models.models)
 
@@ -103,3 +112,35 @@ def test_a_damaged_model_is_refused_and_the_old_one_stays(two_models):
     two_models.models.promote.click()
     assert two_models.desk.session.project.current == OLD
     assert "⚠" in two_models.status.happened.text()
+
+
+@pytest.fixture
+def replayed(two_models, monkeypatch):
+    """Both models were scored and went through three past corrections; the new one loses two."""
+    fixes = (_fix("liver", None, 0.0, 1.0), _fix("spleen", "liver", 0.0, 0.2), _fix(None, "liver", 0.9, 0.1))
+    _score(two_models, monkeypatch, liver=0.7, replay=Replay(fixes=fixes))
+    two_models.models.select(NEW)
+    return two_models
+
+
+def test_corrections_that_are_not_kept_are_counted_and_listed(replayed):
+    shown = replayed.models.fixes
+    assert "3 past corrections: 1 kept by the new model. The old model keeps 1." in shown.count.text()
+    assert shown.section.text() == "Show the 2 not kept"
+    assert _column(shown.table, 0) == ["Spleen, where a model saw liver", "No liver here"]
+    assert _column(shown.table, 3) == ["0 %", "90 %"]
+    assert "Of 3 past corrections the new model keeps 1, the old model 1." in replayed.models.verdict.text()
+
+
+def test_one_goes_to_a_correction_that_is_not_kept(replayed, qtbot):
+    table = replayed.models.fixes.table
+    table.cellDoubleClicked.emit(0, 0)
+    qtbot.waitUntil(lambda: "labelled: Spleen" in replayed.status.happened.text(), timeout=20_000)
+    desk = replayed.desk
+    assert desk.correction.case.id == "labelled"
+    shown = desk.layers._display.shown_index((5, 10, 12))
+    world = desk.layers.image.data_to_world(shown)
+    assert tuple(replayed.viewer.dims.point[:3]) == pytest.approx(tuple(world[:3]), abs=6.1)
+    assert replayed.tabs.tabText(replayed.tabs.currentIndex()) == "Correct"
+    table.cellDoubleClicked.emit(1, 0)  # the case is open: at once
+    assert "No liver here" in replayed.status.happened.text()

@@ -197,3 +197,34 @@ def test_segmenting_asks_for_the_case_and_the_model(with_case, no_process):
     request = with_case.desk.board.running("predict")[0].run.request()
     assert (request.cases, request.bundle) == (("unlabelled",), "tiny")
     assert not with_case.segment.start.isEnabled()
+
+
+def test_an_organ_in_focus_reaches_the_request(opened, no_process):
+    focus = opened.train.focus
+    assert focus.text() == "All organs alike; none in focus"
+    focus.choose(["spleen", "liver"])
+    assert focus.text() == "In focus: Spleen, Liver"
+    opened.train.refresh()  # a new list keeps the ticks
+    opened.train.start.click()
+    learn = opened.desk.board.running("train")[0].run.request().spec.learn
+    assert learn.focus == ("spleen", "liver")
+    assert learn.edited == 3.0
+
+
+def test_corrections_can_be_weighed_in_the_form(opened):
+    settings = opened.train.settings
+    settings.more.expand()
+    learn = settings._tuning.editor("learn").widget
+    assert set(learn.names) == {"edited", "reach_mm", "rehearsal", "focus_share", "checked_cases"}
+    learn.editor("edited").write(4.0)
+    assert opened.train._request().spec.learn.edited == 4.0
+
+
+def test_the_worst_organs_of_the_model_are_offered_first(opened):
+    organs = [("liver", "Liver"), ("spleen", "Spleen"), ("aorta", "Aorta")]
+    opened.train.focus.show_organs(organs, {"liver": 0.9, "aorta": 0.4})
+    assert [box.text() for box in opened.train.focus._boxes.values()] == [
+        "Aorta  0.400",
+        "Liver  0.900",
+        "Spleen",
+    ]

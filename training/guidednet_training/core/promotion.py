@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from .paired import Interval, paired_intervals
+from .paired import Interval as Interval
+from .paired import paired_intervals
 
 MARGIN = 0.02  # Dice an organ may lose: about the spread of one organ's mean between two seeds on few cases
 

@@ -9,7 +9,7 @@ from typing import Any
 from .bundle import BundleManifest
 from .errors import SpecError
 from .method_facts import MethodFacts
-from .spec import NetSpec, OptimSpec, PatchSpec, PreprocessSpec, TrainSpec
+from .spec import LearnSpec, NetSpec, OptimSpec, PatchSpec, PreprocessSpec, TrainSpec
 
 RETRAIN_STEPS = 1000  # 1000 to 4000 suit a retraining between two sessions of annotating
 QUICK_RETRAIN_STEPS = 150
@@ -19,6 +19,9 @@ RETRAIN_LR = 0.01
 CLIP = 10.0  # gradient norm; a rare patch of one small organ must not throw good weights away
 # With one or two patches a step most organs are absent most of the time.
 SMALL_BATCH = {"balance": True, "absent_pull": False}
+# What a person put right is what the model did not know: it counts three times. The published training
+# knows no corrections, so "paper" counts all alike.
+CORRECTED = LearnSpec(edited=3.0)
 # GuidedNet from a good model. Networks that agree already need no slow start of what they teach each
 # other; and as published (all classes equally likely to the mixture, background pseudo-labels without
 # weight) every organ grows at first (docs/experiments.md).
@@ -103,6 +106,7 @@ def _quick(method: MethodFacts) -> TrainSpec:
         steps=300,
         validate_every=100,
         validate_from=0.0,
+        learn=CORRECTED,
     )
 
 
@@ -119,6 +123,7 @@ def _careful(method: MethodFacts) -> TrainSpec:
         steps=4000,
         validate_every=500,
         validate_from=0.25,
+        learn=CORRECTED,
     )
 
 
@@ -154,6 +159,7 @@ def retrain_spec(parent: BundleManifest, method: str = "guidednet", steps: int =
         steps=steps,
         validate_every=max(1, steps // 8),
         validate_from=0.0,
+        learn=CORRECTED,
     )
 
 
