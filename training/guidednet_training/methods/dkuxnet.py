@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..core.errors import SpecError
 from ..core.labels import UNKNOWN
+from ..core.shared_protocols import LA_PATCHES
 from ..data.batches import Batch
 from ..functional.contrast import draw_voxels, info_nce, vectors_at
 from ..functional.query_groups import Grouping, QueryGroups, group_sizes, groups_of_classes
@@ -115,10 +116,7 @@ class DKUXNetMethod(Method):
         "optim.name": "adamw",
         "optim.lr": 1e-4,
         "steps": 15_000,
-        "patch.size": (80, 112, 112),
-        "patch.window": (80, 112, 112),
-        "patch.labelled": 2,
-        "patch.unlabelled": 2,
+        **LA_PATCHES,
         "settings.supervised_weight": 2.0,
         "settings.teach_layers": False,
     }

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..core.labels import UNKNOWN
+from ..core.shared_protocols import LA_VNET
 from ..data.batches import Batch
 from ..functional.distance import distance_loss, inside_probability, shown, signed_distances
 from ..functional.schedule import RampForm, chosen_ramp
@@ -54,19 +55,9 @@ class DTC(Method):
     Settings = DTCSettings
     settings: DTCSettings
     original: ClassVar[Mapping[str, Any]] = {
-        "net.name": "vnet",
-        "net.norm": "batch",
-        "net.dropout": 0.5,
+        **LA_VNET,
         "net.tap": "post_dropout",
-        "optim.lr": 0.01,
-        "optim.schedule": "tenths",
-        "steps": 6000,
-        "patch.size": (80, 112, 112),
-        "patch.window": (80, 112, 112),
-        "patch.labelled": 2,
-        "patch.unlabelled": 2,
         "settings.weight": 1.0,
-        "settings.ramp": "full",
         "settings.dice_alone": True,
     }
 

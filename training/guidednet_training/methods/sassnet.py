@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from torch import nn
 
+from ..core.shared_protocols import LA_VNET
 from ..data.batches import Batch
 from ..functional.adversarial import judgement_loss, persuasion_loss
 from ..functional.distance import distance_loss, signed_distances
@@ -47,18 +48,8 @@ class SASSnet(Method):
     Settings = SASSnetSettings
     settings: SASSnetSettings
     original: ClassVar[Mapping[str, Any]] = {
-        "net.name": "vnet",
-        "net.norm": "batch",
-        "net.dropout": 0.5,
+        **LA_VNET,
         "net.tap": "post_dropout",
-        "optim.lr": 0.01,
-        "optim.schedule": "tenths",
-        "steps": 6000,
-        "patch.size": (80, 112, 112),
-        "patch.window": (80, 112, 112),
-        "patch.labelled": 2,
-        "patch.unlabelled": 2,
-        "settings.ramp": "full",
         "settings.dice_alone": True,
     }
 

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ..core.shared_protocols import LA_VNET
 from ..data.batches import Batch
 from ..functional.schedule import ramp
 from ..functional.teacher import Teacher, noisy, squared_difference
@@ -49,19 +50,7 @@ class UncertaintyAwareMeanTeacher(Method):
     when_to_use = "Like the mean teacher, but it follows its teacher only where that one is sure; slower."
     Settings = UncertaintySettings
     settings: UncertaintySettings
-    original: ClassVar[Mapping[str, Any]] = {
-        "net.name": "vnet",
-        "net.norm": "batch",
-        "net.dropout": 0.5,
-        "optim.lr": 0.01,
-        "optim.schedule": "tenths",
-        "steps": 6000,
-        "patch.size": (80, 112, 112),
-        "patch.window": (80, 112, 112),
-        "patch.labelled": 2,
-        "patch.unlabelled": 2,
-        "settings.ramp": "full",
-    }
+    original: ClassVar[Mapping[str, Any]] = LA_VNET
 
     def __init__(self, context: MethodContext, settings: UncertaintySettings) -> None:
         super().__init__(context, settings)
