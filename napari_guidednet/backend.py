@@ -9,9 +9,9 @@ from pathlib import Path
 
 from guidednet_training import __version__ as VERSION
 from guidednet_training.core import events, promotion
-from guidednet_training.core.anatomy_checks import check_anatomy
 from guidednet_training.core.adjudication import Side, note_settled, settled_labels, settlements
 from guidednet_training.core.agreement import Agreement, Difference, Differences
+from guidednet_training.core.anatomy_checks import check_anatomy
 from guidednet_training.core.bug_report import bug_report, save_bug_report
 from guidednet_training.core.bundle import (
     BundleManifest,
@@ -22,8 +22,8 @@ from guidednet_training.core.bundle import (
 )
 from guidednet_training.core.case import Annotation, Case, Edit, OrganState, Split
 from guidednet_training.core.case_work import work_of
-from guidednet_training.core.effort import CaseEffort, Ledger, local_day
 from guidednet_training.core.doubt import Rival, find_doubts
+from guidednet_training.core.effort import CaseEffort, Ledger, local_day
 from guidednet_training.core.errors import (
     BundleError,
     FileError,
@@ -38,7 +38,9 @@ from guidednet_training.core.exporting import export_nifti, export_nnunet
 from guidednet_training.core.files import read_text, write_text
 from guidednet_training.core.geometry import DISPLAY, Geometry, Reorient
 from guidednet_training.core.importing import ImportPlan, apply_import, plan_import
-from guidednet_training.core.journal import read_entries, read_journal
+from guidednet_training.core.journal import Change, Entry, Header, read_entries, read_journal
+from guidednet_training.core.journal_writer import JournalWriter
+from guidednet_training.core.label_pair import LabelPair
 from guidednet_training.core.labels import (
     AMOS_15,
     FLARE_13,
@@ -75,16 +77,19 @@ from guidednet_training.core.project import Project, current_author, id_from_pat
 from guidednet_training.core.recipes import PRESETS, Preset, preset_spec
 from guidednet_training.core.repairs import WORDS as REPAIR_WORDS
 from guidednet_training.core.repairs import mended
+from guidednet_training.core.replay import FENCE, LOCK, UNFENCE, UNLOCK, noted
 from guidednet_training.core.request import AnyRequest, EvaluateRequest, PredictRequest, TrainRequest
 from guidednet_training.core.run import EventLog, EventTail, RunFolder, RunState, run_state, spawn
 from guidednet_training.core.scores import Fix, OrganFigures, Replay, ScoreSheet, read_scores, write_scores
 from guidednet_training.core.second_reading import (
     Draw,
     Reading,
+    Start,
     agreements,
     differences_of,
     draw_cases,
     first_folder,
+    read_plan,
     readings,
 )
 from guidednet_training.core.spec import NetSpec, OptimSpec, PatchSpec, PreprocessSpec, TrainSpec
@@ -104,13 +109,17 @@ __all__ = [
     "ALL_FACTS",
     "AMOS_15",
     "DISPLAY",
+    "FENCE",
     "FLARE_13",
+    "LOCK",
     "PRESETS",
     "RECORD",
     "REPAIR_WORDS",
     "SCHEMES",
     "SUFFIXES",
+    "UNFENCE",
     "UNKNOWN",
+    "UNLOCK",
     "VERSION",
     "WRITTEN",
     "Agreement",
@@ -120,10 +129,12 @@ __all__ = [
     "BundleManifest",
     "Case",
     "CaseEffort",
+    "Change",
     "Difference",
     "Differences",
     "Draw",
     "Edit",
+    "Entry",
     "Estimate",
     "EvaluateRequest",
     "EventLog",
@@ -134,7 +145,10 @@ __all__ = [
     "Geometry",
     "GeometryError",
     "GuidedNetError",
+    "Header",
     "ImportPlan",
+    "JournalWriter",
+    "LabelPair",
     "LabelScheme",
     "Ledger",
     "Measured",
@@ -167,6 +181,7 @@ __all__ = [
     "Side",
     "SpecError",
     "Split",
+    "Start",
     "TrainRequest",
     "TrainSpec",
     "Verdict",
@@ -198,6 +213,7 @@ __all__ = [
     "mended",
     "methods_command",
     "note_settled",
+    "noted",
     "open_places",
     "pace_command",
     "plan_import",
@@ -209,6 +225,7 @@ __all__ = [
     "read_findings",
     "read_journal",
     "read_notes",
+    "read_plan",
     "read_prediction",
     "read_record",
     "read_scores",

@@ -22,6 +22,8 @@ from ..state.session import CaseRow
 from .buttons import button
 from .cohort import CohortBox
 from .guard import guarded
+from .second_reading import SecondReadingBox
+from .section import Section
 from .tables import PlainTable
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class CasesPanel(QWidget):
         self.split.setToolTip("The set that added cases go to; it cannot be changed later")
         self.add_files = button("Add CT files …", "NIfTI, NRRD, MHA or one DICOM file", self._add_files)
         self.add_folder = button("Add a DICOM folder …", "A folder that holds one series", self._add_folder)
+        self.second = SecondReadingBox(desk)
         self._lay_out()
         desk.session.cases_changed.connect(self.refresh)
         desk.session.project_changed.connect(self.refresh)
@@ -94,6 +97,9 @@ class CasesPanel(QWidget):
         choice.addWidget(QLabel("Added cases go to the set"))
         choice.addWidget(self.split, 1)
         layout.addLayout(choice)
+        section = Section("Second reading", self.second)
+        self.second.entered.connect(section.expand)
+        layout.addWidget(section)
 
     @property
     def selected(self) -> tuple[str, ...]:

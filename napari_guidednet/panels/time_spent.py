@@ -93,7 +93,7 @@ class TimeBox(QWidget):
     def refresh(self) -> None:
         """Read what the journal has gained, in the worker; put off while nobody can see it."""
         keeper = self._keeper
-        if keeper is None or not self.isVisible():
+        if keeper is None or not self.isVisibleTo(self.window()):
             return
         self._stale = False
         self.desk.in_thread(
