@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels
-from napari.layers.labels.labels import _MaskedPaintAtom
+from napari.layers.labels._labels_constants import Mode
 
 from ..backend import GeometryError
 
@@ -18,16 +19,26 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Gate(Protocol):
-    """What a writer asks before it writes; `state.correction.Correction` is one."""
+    """What a writer asks to write; `state.correction.Correction` is one."""
 
-    def allowed(self, old: npt.NDArray[np.uint8], new: npt.NDArray[np.uint8] | int) -> npt.NDArray[np.bool_]:
-        """Tell where `old` may become `new`."""
+    labels: npt.NDArray[np.uint8]  # contiguous; the layer's data is a view of it
 
-    def refuse(self, voxels: int) -> None:
-        """Count voxels that were wanted and not given."""
+    def put(
+        self, index: npt.NDArray[np.int64], new: npt.NDArray[np.uint8] | int, tool: str
+    ) -> npt.NDArray[np.bool_]:
+        """Write at places of the flattened labels, as far as allowed; tell where."""
 
-    def painted(self, old: npt.NDArray[np.uint8], new: npt.NDArray[np.uint8] | int) -> object:
-        """Take note of voxels that were written."""
+    def begin(self) -> None:
+        """What is written from now on is one stroke."""
+
+    def end(self) -> bool | None:
+        """The stroke is over; tell whether it changed anything."""
+
+    def undo(self) -> object:
+        """Take the last change back and have it drawn."""
+
+    def redo(self) -> object:
+        """Do again what was taken back last."""
 
 
 class DescribedImage(Image):
@@ -47,6 +58,8 @@ class DescribedImage(Image):
 class GuardedLabels(Labels):
     """Labels in which every writer passes a gate: brush, fill, polygon, undo, redo, `data_setitem`, `data`.
 
+    The gate writes, journals and remembers what can be taken back, in whichever view it was done.
+
     Private hooks of napari 0.9 are used (hence napari < 0.10); tests cover each writer.
     """
 
@@ -54,11 +67,13 @@ class GuardedLabels(Labels):
     stroke_limit: Callable[[Key], Mask] | None = None  # where a hand stroke may write in a box
     shape_brush: Callable[[Key, Mask, Sequence[int]], Mask] | None = None  # box, disc, centre
     prepare_twin: Callable[[GuardedLabels], None] | None = None  # gives another view's layer the same brush
+    stroke_tool: str | None = None  # what strokes are called in the journal; by the mode if None
     _gate: Gate | None = None
 
     def guard(self, gate: Gate) -> None:
         """Let all writers ask `gate` from now on."""
         self._gate = gate
+        self._steps = _steps_of(self.data, gate.labels)
 
     @property
     def _type_string(self) -> str:
@@ -69,8 +84,7 @@ class GuardedLabels(Labels):
         return _described(self, super().get_status(position, **options), position, options)
 
     def redraw(self) -> None:
-        """Show voxels that were changed elsewhere; the undo history ends, it would bring old values back."""
-        self._reset_history()
+        """Show voxels that were changed elsewhere."""
         self.refresh()
 
     def data_setitem(self, indices: Any, value: Any, refresh: bool = True) -> None:
@@ -78,13 +92,13 @@ class GuardedLabels(Labels):
         if self._gate is None:
             super().data_setitem(indices, value, refresh)
             return
-        old = np.array(self.data[indices])
-        new = np.broadcast_to(np.asarray(value, dtype=old.dtype), old.shape)
-        write = self._ask(old, new)
-        if write.any():
-            kept = tuple(index[write] for index in np.broadcast_arrays(*indices))
-            super().data_setitem(kept, new[write], refresh)
-            self._gate.painted(old[write], new[write])
+        places = np.broadcast_arrays(*indices)
+        index = self._flat(tuple(places)).reshape(-1)
+        new = np.broadcast_to(np.asarray(value, self.data.dtype), places[0].shape).reshape(-1)
+        index, last = np.unique(index[::-1], return_index=True)  # of a place named twice the last value
+        written = self._gate.put(index, new[::-1][last], "set")
+        if written.any() and refresh:
+            self.refresh()
 
     @Labels.data.setter  # type: ignore[attr-defined]
     def data(self, data: Any) -> None:
@@ -98,22 +112,78 @@ class GuardedLabels(Labels):
                 f"Labels of shape {new.shape} were given for a case of {self.data.shape}.",
                 "Give labels on the grid of the open case.",
             )
-        self._write((slice(None),) * 3, new.astype(self.data.dtype))
+        where = np.nonzero(self.data != new)
+        if where[0].size:
+            index = self._flat(where)
+            order = np.argsort(index)
+            self._gate.put(index[order], new[where].astype(np.uint8)[order], "set")
         self.redraw()
         self.events.data()
+
+    def undo(self) -> None:
+        """Take the last change of the case back, in whichever view, organ or session it was made."""
+        if self._gate is None:
+            super().undo()
+        else:
+            self._gate.undo()
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        if self._gate is None:
+            super().redo()
+        else:
+            self._gate.redo()
+
+    @contextmanager
+    def block_history(self) -> Iterator[None]:
+        """Make one change of all that is written within: a stroke."""
+        if self._gate is None:
+            with super().block_history():
+                yield
+            return
+        self._gate.begin()
+        try:
+            yield
+        finally:
+            self._gate.end()
+
+    def _begin_stroke(self) -> None:
+        if self._gate is None:
+            super()._begin_stroke()
+        else:
+            self._gate.begin()
+
+    def _commit_stroke(self) -> None:
+        if self._gate is None:
+            super()._commit_stroke()
+        else:
+            self._gate.end()
+
+    def _abort_stroke(self) -> None:
+        if self._gate is None:
+            super()._abort_stroke()
+        elif self._gate.end():
+            self._gate.undo()
 
     def _apply_mask_to_data(self, data: Any, mask: Any, new_label: int, volume_slice: Any) -> Any:
         if self._gate is None:
             return super()._apply_mask_to_data(data, mask, new_label, volume_slice)
         if self.stroke_limit is not None:
             mask = mask & self.stroke_limit(volume_slice)
-        free = self._gate.allowed(data, int(new_label))
-        self._gate.refuse(int(np.count_nonzero(mask & ~free & (data != new_label))))
-        before = data.copy()
-        written = super()._apply_mask_to_data(data, mask & free, new_label, volume_slice)
-        if written is not None:
-            self._gate.painted(before[written], int(new_label))
-        return written
+        wanted = mask & (data != new_label)
+        if self.preserve_labels:
+            wanted &= data == self._get_preserve_labels_source_label(new_label)
+        where = np.nonzero(wanted)
+        if not where[0].size:
+            return None
+        starts = [part.start for part in volume_slice]
+        index = self._flat(tuple(axis + start for axis, start in zip(where, starts, strict=True)))
+        written = self._gate.put(index, int(new_label), self._tool(int(new_label)))
+        if not written.any():
+            return None
+        wanted[where] = written
+        data[wanted] = new_label  # a region read for a fill may be a copy
+        return wanted
 
     def _get_brush_mask_and_bbox(self, coord: Any, dims_to_paint: Any, shape: Any) -> Any:
         found = super()._get_brush_mask_and_bbox(coord, dims_to_paint, shape)
@@ -124,44 +194,25 @@ class GuardedLabels(Labels):
         key = self._build_slice_key(coord, dims_to_paint, low, high)
         return np.squeeze(self.shape_brush(key, np.expand_dims(disc, flat), coord), flat), low, high
 
-    def _load_history(self, before: Any, after: Any, undoing: bool = True) -> None:
-        if self._gate is None:
-            super()._load_history(before, after, undoing)
-            return
-        if not before:
-            return
-        item = before.pop()
-        after.append(list(reversed(item)))
-        for atom in reversed(item):
-            self._write(*_target(self.data, atom, undoing))
-        self.refresh()
+    def _flat(self, where: tuple[Any, ...]) -> npt.NDArray[np.int64]:
+        """Give the places of the gate's flattened labels for places of this view."""
+        parts = [steps[axis] for steps, axis in zip(self._steps, where, strict=True)]
+        index: npt.NDArray[np.int64] = parts[0] + parts[1] + parts[2]
+        return index
 
-    def _write(self, key: Any, new: npt.NDArray[np.uint8]) -> None:
-        old = np.array(self.data[key])
-        write = self._ask(old, new)
-        if write.any() and self._gate is not None:
-            self.data[key] = np.where(write, new, old)
-            self._gate.painted(old[write], new[write])
-
-    def _ask(self, old: npt.NDArray[np.uint8], new: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-        wanted: npt.NDArray[np.bool_] = old != new
-        if self._gate is None:
-            return wanted
-        free = self._gate.allowed(old, new)
-        self._gate.refuse(int(np.count_nonzero(wanted & ~free)))
-        return wanted & free
+    def _tool(self, value: int) -> str:
+        if self.stroke_tool is not None and self.mode in (Mode.PAINT, Mode.ERASE):
+            return self.stroke_tool
+        if self.mode == Mode.FILL:
+            return "fill"
+        return "paint" if value else "erase"
 
 
-def _target(data: Any, atom: Any, undoing: bool) -> tuple[Any, npt.NDArray[np.uint8]]:
-    """Give where a history atom writes and the values it wants there."""
-    if not isinstance(atom, _MaskedPaintAtom):
-        indices, old, new = atom
-        now = np.array(data[indices])
-        return indices, np.broadcast_to(np.asarray(old if undoing else new, now.dtype), now.shape)
-    wanted = np.array(data[atom.slice_key])
-    values = atom.old_values if undoing else atom.new_value
-    wanted[... if atom.mask is None else atom.mask] = values
-    return atom.slice_key, wanted
+def _steps_of(view: npt.NDArray[np.uint8], whole: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], ...]:
+    """Give what each place along an axis of a view adds to the place in the flattened whole."""
+    first = view.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    steps = [np.arange(n, dtype=np.int64) * step for n, step in zip(view.shape, view.strides, strict=True)]
+    return (steps[0] + first, *steps[1:])
 
 
 def _described(layer: Any, status: dict[str, str], position: Any, options: dict[str, Any]) -> dict[str, str]:

@@ -1,102 +1,183 @@
-"""Saves painted labels shortly after a change, in a thread of its own, and at once before a case is left."""
+"""Keeps work on disk: each change is journaled at once, whole labels are saved in pauses; all in threads."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from ..backend import Project
+from ..backend import Change, GuidedNetError, JournalWriter, Project
 from ..state.correction import Correction, Snapshot
 from .load import Loader, Outcome
 
-DELAY_MS = 2000
-RETRY_MS = 30_000  # after a failed save
+TICK_MS = 300  # a stroke that goes on is journaled this often
+PAUSE_S = 10.0  # after the last change the whole labels are saved
+AT_MOST_S = 180.0  # and while somebody works without a pause: then little is to be replayed
+RETRY_S = 30.0
+_URGENT = frozenset({"confirm", "reopen", "confirm slice", "reopen slice"})
 
 
 class Autosave(QObject):
     """Watches a correction and keeps its labels on disk.
 
-    Signals `said(text)` for the indicator, `saved(case)` after each save, `failed(error)`.
+    Signals `said(text)` for the indicator, `saved(case)` after each save of whole labels,
+    `failed(error)`.
     """
 
     said = Signal(str)
     saved = Signal(str)
     failed = Signal(object)
 
-    def __init__(self, project: Callable[[], Project | None], parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        project: Callable[[], Project | None],
+        parent: QObject | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__(parent)
         self._project = project
+        self._clock = clock
         self._correction: Correction | None = None
+        self._writer: JournalWriter | None = None
         self._saving: Snapshot | None = None
+        self._due_s = self._latest_s = float("inf")
+        self._told = ""
         self._loader = Loader(self)  # its own: a save never waits behind a long import
         self._timer = QTimer(self)
-        self._timer.setInterval(DELAY_MS)
-        self._timer.timeout.connect(self.save)
+        self._timer.setInterval(TICK_MS)
+        self._timer.timeout.connect(self.tick)
 
     def watch(self, correction: Correction | None) -> None:
-        """Save this correction from now on; the earlier one is flushed first."""
-        self.flush()
-        if self._correction is not None:
-            self._correction.dirty_changed.disconnect(self._on_dirty)
+        """Keep this correction on disk from now on; the earlier one is saved whole."""
+        self._leave(wait=correction is None)
         self._correction = correction
-        self.said.emit("")
-        if correction is None:
-            self._timer.stop()
+        self._say("")
+        project = self._project()
+        if correction is None or project is None:
             return
-        correction.dirty_changed.connect(self._on_dirty)
-        self._on_dirty(correction.dirty)
+        self._due_s = self._latest_s = float("inf")
+        if project.writable:
+            folder, known = project.journal_folder(correction.case.id), correction.annotation.change or 0
+            self._writer = JournalWriter(folder, correction.history.packed, known)
+            correction.journaled.connect(self._journal)
+        if correction.dirty:  # changes that only the journal has
+            self._due_s = self._clock()
         self._timer.start()
 
-    def save(self) -> None:
-        """Save in the thread if something changed and no save is under way."""
-        project, correction = self._project(), self._correction
-        if project is None or correction is None or self._saving is not None or not correction.dirty:
+    def tick(self) -> None:
+        """Journal what a long stroke wrote so far; save the whole labels when it is time."""
+        correction, writer = self._correction, self._writer
+        if correction is None:
             return
-        snapshot = self._saving = correction.snapshot()
-        self.said.emit("saving …")
-        self._loader.load(f"Saving {snapshot.case}", lambda: snapshot.save(project), self._done)
+        correction.commit()
+        if writer is None:
+            if correction.dirty:
+                self._say("read only: NOT SAVED")
+            return
+        if writer.error is not None:
+            self._tell_failure(writer.error)
+        elif not writer.waiting and self._told in ("saving …", "NOT SAVED"):
+            self._say(f"saved {time.strftime('%H:%M:%S')}")
+        if self._clock() >= min(self._due_s, self._latest_s):
+            self.save()
+
+    def save(self) -> None:
+        """Save the whole labels in the thread if something changed and no save is under way."""
+        project, correction = self._project(), self._correction
+        if project is None or correction is None or self._saving is not None:
+            return
+        snapshot = correction.snapshot()
+        self._due_s = self._latest_s = float("inf")
+        if correction.dirty:
+            self._saving = snapshot
+            title = f"Saving {snapshot.case}"
+            self._loader.load(title, partial(_save, snapshot, project, self._writer), self._done)
 
     def flush(self) -> None:
-        """Save now, on this thread, and come back when it is on disk.
+        """Have every change on disk, now; whoever reads the labels finds them as they are.
 
         Raises
         ------
-        FileError, ProjectError
-            When it cannot be written; the earlier labels on disk are untouched.
+        FileError
+            When they cannot be written; they stay in memory.
         """
-        self._loader.wait()  # an older snapshot must not land after this one
-        self._saving = None
-        project, correction = self._project(), self._correction
-        if project is None or correction is None or not correction.dirty:
-            return
-        snapshot = correction.snapshot()
-        correction.saved(snapshot, snapshot.save(project))
-        self._tell_saved(snapshot.case)
+        if self._correction is not None:
+            self._correction.repair()
+            self._correction.end()
+        if self._writer is not None:
+            self._writer.flush()
 
     def close(self) -> None:
-        """Watch nothing any more; call `flush` before."""
+        """Save the open case whole and watch nothing any more."""
         self._timer.stop()
+        try:
+            self._leave(wait=True)
+        except GuidedNetError as error:  # closing goes on; the message is the last word
+            self.failed.emit(error)
         self._loader.close()
 
-    def _done(self, outcome: Outcome) -> None:
-        snapshot, self._saving = self._saving, None
-        if outcome.error is not None:
-            self._timer.setInterval(RETRY_MS)
-            self.said.emit("NOT SAVED")
-            self.failed.emit(outcome.error)
+    def _leave(self, wait: bool) -> None:
+        """Let go of a correction: its changes are on disk when this returns, the whole labels soon after."""
+        self._timer.stop()
+        self.flush()
+        correction, writer, project = self._correction, self._writer, self._project()
+        self._correction = self._writer = None
+        if correction is None or writer is None:
             return
-        if snapshot is None or self._correction is None or snapshot.case != self._correction.case.id:
-            return  # flushed meanwhile
-        self._correction.saved(snapshot, outcome.value)
-        self._tell_saved(snapshot.case)
+        correction.journaled.disconnect(self._journal)
+        writer.close()
+        if project is not None and correction.dirty:
+            snapshot = correction.snapshot()
+            title = f"Saving {snapshot.case}"
+            if wait:
+                self._loader.wait()
+                self._try(partial(_save, snapshot, project, None))
+            else:
+                self._loader.load(title, partial(_save, snapshot, project, None), self._done)
+        self._saving = None
 
-    def _tell_saved(self, case: str) -> None:
-        self._timer.setInterval(DELAY_MS)
-        self.said.emit(f"saved {time.strftime('%H:%M:%S')}")
-        self.saved.emit(case)
+    def _try(self, save: Callable[[], Snapshot]) -> None:
+        try:
+            self.saved.emit(save().case)
+        except GuidedNetError as error:  # the journal has it all: the next reading takes it from there
+            self.failed.emit(error)
 
-    def _on_dirty(self, dirty: bool) -> None:
-        if dirty:
-            self.said.emit("unsaved changes")
+    def _journal(self, change: Change) -> None:
+        if self._writer is None:
+            return
+        self._writer.append(change)
+        self._say("saving …")
+        now_s = self._clock()
+        self._due_s = now_s + (0.0 if change.tool in _URGENT else PAUSE_S)
+        if self._latest_s == float("inf"):
+            self._latest_s = now_s + AT_MOST_S
+
+    def _done(self, outcome: Outcome) -> None:
+        self._saving = None
+        if outcome.error is not None:
+            self._due_s = self._clock() + RETRY_S
+            self._tell_failure(outcome.error)
+            return
+        snapshot: Snapshot = outcome.value
+        if self._correction is not None and snapshot.case == self._correction.case.id:
+            self._correction.saved(snapshot)
+        self.saved.emit(snapshot.case)
+
+    def _tell_failure(self, error: Exception) -> None:
+        if self._told != "NOT SAVED":
+            self._say("NOT SAVED")
+            self.failed.emit(error)
+
+    def _say(self, text: str) -> None:
+        if text != self._told:
+            self._told = text
+            self.said.emit(text)
+
+
+def _save(snapshot: Snapshot, project: Project, writer: JournalWriter | None) -> Snapshot:
+    if writer is not None:
+        writer.flush()  # the labels never hold a change that the journal lacks
+    snapshot.save(project)
+    return snapshot

@@ -163,7 +163,12 @@ class Desk(QObject):
         correction.refused.connect(self._on_refused)
         self.correction_changed.emit(correction)
         held_out = " It is held out: it scores models and never trains them." if case.split != "train" else ""
-        self.say(f"Opened {case.id}: {len(correction.confirmed)} organs confirmed.{held_out}")
+        again = (
+            f" The last session ended early; {case.recovered} changes were taken from its journal."
+            if case.recovered
+            else ""
+        )
+        self.say(f"Opened {case.id}: {len(correction.confirmed)} organs confirmed.{again}{held_out}")
         if prediction is not None and set(correction.states.values()) == {OrganState.UNTOUCHED}:
             self.use_prediction(prediction)  # nobody's work can be lost
         elif prediction is not None:
@@ -292,8 +297,9 @@ class Desk(QObject):
     def _on_work(self, *_: object) -> None:
         self.work_changed.emit()
 
-    def _on_refused(self, voxels: int) -> None:
-        self.say(f"{voxels:,} voxels belong to locked or confirmed organs and were left as they are.")
+    def _on_refused(self, _voxels: int) -> None:
+        if self.correction is not None:
+            self.say(f"{self.correction.case.id}: {self.correction.refusal}")
 
     def _on_ended(self, job: Job) -> None:
         self.session.bundles_changed.emit()

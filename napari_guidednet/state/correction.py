@@ -1,87 +1,47 @@
-"""A person's work on the labels of one case: the gate for every writer, organ states, what is unsaved."""
+"""A person's work on the labels of one case: every writer comes here; all is journaled, all can be undone."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from psygnal import Signal
 
 from ..backend import (
+    DISPLAY,
+    FENCE,
+    LOCK,
+    UNFENCE,
     UNKNOWN,
+    UNLOCK,
     Annotation,
-    Edit,
+    Change,
     GeometryError,
     OrganState,
-    Project,
     SchemeError,
-    Volume,
     current_author,
+    noted,
 )
 from . import gate
+from .body import Outside
+from .gate import Index, Labels, Mask
+from .history import History
+from .outcome import MergeReport, Snapshot, Undone, Writing, refusal
 from .session import OpenCase, Prediction
+from .stroke import Piece, Stroke, combined
+from .undoing import States, Undoing
+from .voxels import Voxels, count_voxels
+
+__all__ = ["Box", "Correction", "MergeReport", "Snapshot", "Undone", "Writing"]
 
 Box = tuple[slice, slice, slice]  # z, y, x
 
-_PIECE = 1 << 18  # voxels; stays in the processor's cache
 _PAUSE_S = 20.0  # a longer gap between two strokes is a break, not work
-
-
-@dataclass(frozen=True, eq=False)
-class MergeReport:
-    """What a merge did, in voxels; `text` says it in plain words."""
-
-    written: int
-    refused: int
-    organs: frozenset[str]
-    kept: frozenset[str]
-
-    @property
-    def text(self) -> str:
-        """One sentence for the user."""
-        text = f"{len(self.organs)} organs taken from the model ({self.written:,} voxels changed)"
-        if self.kept:
-            text += f"; {len(self.kept)} protected organs kept as they were ({self.refused:,} voxels refused)"
-        return text + "."
-
-
-@dataclass(frozen=True)
-class Writing:
-    """What a tool's writing came to, in voxels."""
-
-    written: int
-    refused: int
-    organs: frozenset[str]
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """Labels and annotation at one moment, free to be saved in another thread."""
-
-    case: str
-    labels: Volume
-    annotation: Annotation
-    version: int
-    seal: gate.Labels | None
-    protected: gate.Mask
-
-    def save(self, project: Project) -> int:
-        """Write the pair to the project; return how many protected voxels had to be put back first.
-
-        Raises
-        ------
-        FileError, ProjectError
-            When it cannot be written; the earlier pair is untouched.
-        """
-        repaired = 0
-        if self.seal is not None:
-            repaired = gate.repair(self.labels.array, self.seal, self.protected)
-        project.save_labels(self.case, self.labels, self.annotation)
-        return repaired
+_NOTHING: Piece = combined(())
+STRANGER = "another program"  # what wrote past the gate
 
 
 class Correction:
@@ -95,13 +55,20 @@ class Correction:
         Name written beside each edit; the login name if not given.
     clock : callable, optional
         Seconds, monotonic.
+
+    Attributes
+    ----------
+    annotation : Annotation
+        What is known of the labels now.
     """
 
     changed = Signal(object)  # frozenset of names of organs whose voxels changed
     rewritten = Signal()  # voxels changed by anything but the layer: it must draw anew
     states_changed = Signal()
-    locks_changed = Signal()
-    refused = Signal(int)  # voxels a writer wanted and did not get
+    locks_changed = Signal()  # organs, slices, or the edge of the body
+    refused = Signal(int)  # voxels a writer wanted and did not get; `refusal` says why
+    undone = Signal(object)  # Undone: something was taken back or done again, or could not be
+    journaled = Signal(object)  # Change: to be put on disk
     dirty_changed = Signal(bool)
 
     def __init__(
@@ -112,15 +79,19 @@ class Correction:
         self.labels = case.labels
         self.author = author or current_author()
         self.refused_voxels = 0
+        self.refusal = ""
+        untouched = dict.fromkeys(self.scheme.names, OrganState.UNTOUCHED)
+        self.annotation: Annotation = case.annotation.model_copy(
+            update={"organs": untouched | dict(case.annotation.organs)}
+        )
+        self.voxels = Voxels(case.labels, case.counts)
+        self._undoing = Undoing(self)
         self._clock = clock
-        self._states = dict.fromkeys(self.scheme.names, OrganState.UNTOUCHED) | dict(case.annotation.organs)
-        self._edits = list(case.annotation.edits)
-        self._painting: Edit | None = None  # the last of _edits while strokes follow each other
-        self._last_stroke_s: float | None = None
-        self._locks: set[str] = set()
-        self._version = self._saved = 0
-        self._counts = _count(self.labels)
-        self._before_merge: tuple[npt.NDArray[np.intp], gate.Labels, dict[str, OrganState]] | None = None
+        self._last_work_s: float | None = None
+        self._number = max(case.annotation.change or 0, case.past[-1].header.number if case.past else 0)
+        self._version, self._saved = 0, -1 if case.recovered else 0
+        self._outside = case.outside
+        self._stroke = Stroke()
         self._protect()
 
     # what is known
@@ -128,17 +99,22 @@ class Correction:
     @property
     def states(self) -> dict[str, OrganState]:
         """State of each organ of the scheme."""
-        return dict(self._states)
+        return dict(self.annotation.organs)
 
     @property
     def locks(self) -> frozenset[str]:
         """Organs locked by hand."""
-        return frozenset(self._locks)
+        return frozenset(self.annotation.locks)
 
     @property
     def confirmed(self) -> frozenset[str]:
         """Organs a person vouches for."""
-        return frozenset(name for name, state in self._states.items() if state is OrganState.CONFIRMED)
+        return self.annotation.confirmed
+
+    @property
+    def confirmed_slices(self) -> frozenset[int]:
+        """Slices a person vouches for, along the axial axis of the grid."""
+        return frozenset(self.annotation.slices)
 
     @property
     def protected(self) -> frozenset[str]:
@@ -147,80 +123,121 @@ class Correction:
 
     @property
     def dirty(self) -> bool:
-        """Whether something is not saved yet."""
+        """Whether something is journaled only, and not in the saved labels yet."""
         return self._version != self._saved
 
     @property
     def seconds(self) -> float:
-        """Seconds a person has painted on this case, over all sessions."""
-        return sum(edit.seconds for edit in self._edits)
-
-    @property
-    def annotation(self) -> Annotation:
-        """The record as it would be saved now."""
-        return Annotation(scheme=self.scheme.name, organs=self._states, edits=tuple(self._edits))
+        """Seconds a person has worked on this case, over all sessions."""
+        return sum(edit.seconds for edit in self.annotation.edits)
 
     def volumes_ml(self) -> dict[str, float]:
         """Give the volume of each organ now."""
         voxel_ml = self.case.image.geometry.voxel_ml
-        return {name: float(self._counts[self.scheme.value(name)]) * voxel_ml for name in self.scheme.names}
+        return {
+            name: float(self.voxels.counts[self.scheme.value(name)]) * voxel_ml for name in self.scheme.names
+        }
 
     # locks and states
 
     def lock(self, names: Iterable[str]) -> None:
         """Protect organs from every writer until unlocked."""
-        self._set_locks(self._locks | self._known(names))
+        self._turn_locks(LOCK, self._known(names) - self.locks)
 
     def unlock(self, names: Iterable[str]) -> None:
         """Let organs be written again; a confirmed organ stays protected until reopened."""
-        self._set_locks(self._locks - self._known(names))
+        self._turn_locks(UNLOCK, self._known(names) & self.locks)
 
     def confirm(self, names: Iterable[str]) -> None:
         """Vouch for organs, present or absent: they are protected and join the labelled cases."""
-        self._vouch(self._known(names) - self.confirmed, OrganState.CONFIRMED, "confirmed")
+        self._vouch("confirm", self._known(names) - self.confirmed, OrganState.CONFIRMED)
 
     def reopen(self, names: Iterable[str]) -> None:
         """Take a confirmation back: the organs can be corrected again."""
-        self._vouch(self._known(names) & self.confirmed, OrganState.CORRECTED, "reopened")
+        self._vouch("reopen", self._known(names) & self.confirmed, OrganState.CORRECTED)
+
+    def confirm_slices(self, slices: Iterable[int]) -> None:
+        """Vouch for whole slices along the axial axis of the grid: no writer changes them."""
+        self._turn_slices("confirm slice", set(slices) - self.confirmed_slices)
+
+    def reopen_slices(self, slices: Iterable[int]) -> None:
+        """Let slices be written again."""
+        self._turn_slices("reopen slice", set(slices) & self.confirmed_slices)
+
+    @property
+    def inside_body(self) -> bool:
+        """Whether no organ may be written outside the body."""
+        return self._outside is not None
+
+    def keep_inside(self, outside: Outside | None) -> None:
+        """Let no organ be written there (see `body.find_outside`), or anywhere again if None."""
+        self._settle()
+        self._outside = outside
+        if (outside is not None) != self.annotation.inside_body:
+            tool = UNFENCE if outside is None else FENCE
+            self._make(tool, frozenset(), _NOTHING, {}, by_hand=False)
+        self._protect()
 
     # writers
 
-    def allowed(self, old: gate.Labels, new: gate.Labels | int) -> gate.Mask:
-        """Tell where a writer may turn `old` into `new`; see `gate.allowed`."""
-        return gate.allowed(old, new, self._table)
+    def allowed(self, old: Labels, new: Labels | int) -> Mask:
+        """Tell where organ locks let a writer turn `old` into `new`; see `gate.allowed`."""
+        return gate.allowed(old, new, self.gate.protected)
 
-    def refuse(self, voxels: int) -> None:
-        """Count what a writer wanted and did not get."""
-        if voxels:
-            self.refused_voxels += voxels
-            self.refused.emit(voxels)
+    def begin(self) -> None:
+        """What is written from now on is one stroke."""
+        self.commit()
+        self._stroke.held, self._stroke.begun = True, False
 
-    def painted(self, old: gate.Labels, new: gate.Labels | int) -> frozenset[str]:
-        """Note a stroke that was written; give the organs it changed.
+    def end(self) -> bool:
+        """The stroke is over; tell whether it changed anything."""
+        self.commit()
+        wrote = self._stroke.begun
+        self._stroke.held = self._stroke.begun = False
+        return wrote
+
+    def put(self, index: Index, new: Labels | int, tool: str, bundle: str | None = None) -> Mask:
+        """Let a tool write voxels, as far as the gate allows; the layer that asks draws them itself.
 
         Parameters
         ----------
-        old, new : array (n,) of uint8
-            Values before and after in the voxels that changed.
-        """
-        lost, gained = _count(old), np.zeros(256, np.int64)
-        if isinstance(new, int):
-            gained[new] = old.size
-        else:
-            gained = _count(new)
-        self._counts += gained - lost
-        names = frozenset(
-            self.scheme.organ(int(v)).name
-            for v in np.flatnonzero(lost + gained)
-            if 0 < v < self.scheme.n_classes
-        )
-        self._before_merge = None
-        self._note_stroke(names)
-        self._set_states(names, OrganState.CORRECTED)
-        self._touch(names)
-        return names
+        index : array (n,) of int64
+            Different places in the flattened (z, y, x) grid.
+        new : array (n,) of uint8, or one value
+            The labels wanted there.
+        tool : str
+            What wrote, in words: "paint".
 
-    def write(self, box: Box, new: gate.Labels, tool: str, bundle: str | None = None) -> Writing:
+        Returns
+        -------
+        array (n,) of bool
+            Where something was written.
+        """
+        old = self.voxels.at(index)
+        write, refused = self.gate.judge(index, old, new)
+        places = index[write]
+        values = np.full(places.size, new, np.uint8) if isinstance(new, int) else new[write]
+        piece = places, old[write], values
+        self.voxels.write(piece)
+        self._stroke.write(piece, tool)
+        self._stroke.refuse(refused)
+        if not self._stroke.held:
+            self.commit(bundle)
+        return write
+
+    def commit(self, bundle: str | None = None) -> None:
+        """Journal what was written since; a stroke that goes on is continued by the next change."""
+        refused = self._stroke.take_refused()
+        tool, piece = self._stroke.tool, self._stroke.take()
+        if piece[0].size:
+            names = self._organs_in(piece)
+            states = self._moved(names, OrganState.CORRECTED)
+            goes_on = self._stroke.held and self._stroke.begun
+            self._stroke.begun = True
+            self._make(tool, names, piece, states, bundle=bundle, continues=goes_on)
+        self._refuse(refused)
+
+    def write(self, box: Box, new: Labels, tool: str, bundle: str | None = None) -> Writing:
         """Let a tool write labels, as far as the gate allows; the layer draws them anew.
 
         Parameters
@@ -234,18 +251,21 @@ class Correction:
         bundle : str, optional
             The model whose labels these are.
         """
-        old = self.labels[box].copy()
-        wanted = old != new
-        write = wanted & self.allowed(old, new)
+        self.end()
+        where = np.nonzero(self.labels[box] != new)
+        index = self.voxels.places(box, where)
+        old, wanted = self.voxels.at(index), new[where]
+        write = self.put(index, wanted, tool, bundle)
         count = int(np.count_nonzero(write))
-        refused = int(np.count_nonzero(wanted)) - count
-        organs: frozenset[str] = frozenset()
         if count:
-            self.labels[box][write] = new[write]
-            organs = self.painted(old[write], new[write])
             self.rewritten.emit()
-        self.refuse(refused)
-        return Writing(count, refused, organs)
+        organs = self._organs_in((index[write], old[write], wanted[write]))
+        return Writing(count, index.size - count, organs)
+
+    def restore(self, labels: Labels) -> Writing:
+        """Take former labels of the case, (z, y, x), as far as the gate allows."""
+        everywhere = tuple(slice(0, n) for n in self.labels.shape)
+        return self.write((everywhere[0], everywhere[1], everywhere[2]), labels, "restore")
 
     def merge(self, prediction: Prediction, keep_corrected: bool = True) -> MergeReport:
         """Take a model's labels wherever no person has the say.
@@ -262,64 +282,96 @@ class Correction:
         GeometryError
             When the prediction is on another grid.
         """
-        if prediction.labels.array.shape != self.labels.shape:
+        said = prediction.labels.array
+        if said.shape != self.labels.shape:
             raise GeometryError(
-                f"The prediction has {prediction.labels.array.shape} voxels, the case {self.labels.shape}.",
+                f"The prediction has {said.shape} voxels, the case {self.labels.shape}.",
                 "Segment this case again.",
             )
+        self.end()
         kept = self.protected | (self._in_state(OrganState.CORRECTED) if keep_corrected else frozenset())
         table = gate.protection(self.scheme.value(name) for name in kept)
-        labels, refused = gate.merged(self.labels, prediction.labels.array, table)
-        where = np.flatnonzero(labels != self.labels)
-        self._before_merge = (where, self.labels.reshape(-1)[where], self.states)
-        self.labels[...] = labels
-        self._counts = _count(self.labels)
+        index = np.flatnonzero(self.labels != said).astype(np.int64)
+        human, wanted = self.voxels.at(index), np.ascontiguousarray(said).reshape(-1)[index]
+        labels, _ = gate.merged(human, wanted, table)
+        write, closed = self.gate.judge(index, human, labels)
+        piece = index[write], human[write], labels[write]
+        self.voxels.write(piece)
         organs = frozenset(self.scheme.names) - kept
-        self._add_edit("predicted", organs, bundle=prediction.bundle)
-        self._set_states(organs, OrganState.PREDICTED)
-        self.refuse(refused)
+        states = self._moved(organs, OrganState.PREDICTED)
+        self._make("model", organs, piece, states, bundle=prediction.bundle, by_hand=False)
+        refused = int(np.count_nonzero(wanted != labels)) + sum(places.size for places in closed.values())
+        self._refuse({gate.ORGANS: refused} if refused else {})
         self.rewritten.emit()
-        self._touch(organs)
-        return MergeReport(len(where), refused, organs, kept)
+        return MergeReport(piece[0].size, refused, organs, kept)
+
+    # taking back
+
+    @property
+    def history(self) -> History:
+        """The changes that can be taken back or done again."""
+        return self._undoing.history
+
+    def undo(self) -> Undone:
+        """Take the last change back, whatever made it and in whichever session."""
+        self.end()
+        return self._told(self._undoing.undo())
+
+    def redo(self) -> Undone:
+        """Do again what was taken back last."""
+        self.end()
+        return self._told(self._undoing.redo())
+
+    def undo_organ(self, name: str) -> Undone:
+        """Take back the last change of one organ; what was done to others since stays."""
+        self.end()
+        self._known([name])
+        return self._told(self._undoing.undo_organ(name, self.scheme.value(name)))
 
     def undo_merge(self) -> bool:
-        """Take the last merge back, if nothing was painted, locked or confirmed since; tell whether."""
-        if self._before_merge is None:
+        """Take the last merge back, if nothing was done since; tell whether."""
+        number = self.history.undoable
+        if number is None or self.history.headers(number)[0].tool != "model":
             return False
-        where, values, states = self._before_merge
-        self._before_merge = None
-        self.labels.reshape(-1)[where] = values
-        self._counts = _count(self.labels)
-        self._states = states
-        self._edits.pop()
-        self.rewritten.emit()
-        self.states_changed.emit()
-        self._touch(frozenset(self.scheme.names))
-        return True
+        return self.undo().done
+
+    def turn(self, piece: Piece, tool: str, organs: frozenset[str], states: States, **more: Any) -> None:
+        """Write what the history asks for; `Undoing` has asked the gate."""
+        self.voxels.write(piece)
+        self._make(tool, organs | self._organs_in(piece), piece, states, **more)
+        self._protect()
+        if piece[0].size:
+            self.rewritten.emit()
 
     # saving
 
     def snapshot(self) -> Snapshot:
         """Copy what is to be saved; quick, for the main thread. Then `Snapshot.save` in a worker."""
-        labels = self.case.image.like(self.labels.copy(), "labels")
-        return Snapshot(self.case.id, labels, self.annotation, self._version, self._seal, self._table)
+        self.commit()
+        self.repair()
+        known = self.annotation.model_copy(update={"change": self._number})
+        labels = self.case.image.like(self.voxels.copy(), "labels")
+        return Snapshot(self.case.id, labels, known, self._version)
 
-    def saved(self, snapshot: Snapshot, repaired: int = 0) -> None:
+    def saved(self, snapshot: Snapshot) -> None:
         """Note that a snapshot is on disk; what happened since stays unsaved."""
-        if repaired:
-            self.repair()
         was_dirty, self._saved = self.dirty, snapshot.version
         if was_dirty != self.dirty:
             self.dirty_changed.emit(self.dirty)
 
     def repair(self) -> int:
-        """Put protected voxels back where something wrote past the gate; return how many."""
-        repaired = 0 if self._seal is None else gate.repair(self.labels, self._seal, self._table)
-        if repaired:
-            self._counts = _count(self.labels)
-            self.refuse(repaired)
-            self.rewritten.emit()
-        return repaired
+        """Let what was written past the gate through it; return how many voxels had to be put back."""
+        index, wanted = self.voxels.take_strays()
+        if not index.size:
+            return 0
+        self.end()
+        kept = int(np.count_nonzero(~self.put(index, wanted, STRANGER)))
+        self.rewritten.emit()
+        return kept
+
+    def titles(self, names: Iterable[str]) -> str:
+        """Give organs in words."""
+        return ", ".join(self.scheme.organ(self.scheme.value(name)).title for name in sorted(names))
 
     # within
 
@@ -334,77 +386,107 @@ class Correction:
         return names
 
     def _in_state(self, state: OrganState) -> frozenset[str]:
-        return frozenset(name for name, own in self._states.items() if own is state)
+        return frozenset(name for name, own in self.annotation.organs.items() if own is state)
 
-    def _set_locks(self, locks: set[str]) -> None:
-        if locks != self._locks:
-            self.repair()
-            self._locks = locks
-            self._before_merge = None
+    def _moved(self, names: Iterable[str], state: OrganState) -> States:
+        now = self.annotation.organs
+        return {name: (now[name], state) for name in names if now[name] is not state}
+
+    def _organs_in(self, piece: Piece) -> frozenset[str]:
+        values = np.flatnonzero(count_voxels(piece[1]) + count_voxels(piece[2]))
+        return frozenset(self.scheme.organ(int(v)).name for v in values if 0 < v < self.scheme.n_classes)
+
+    def _vouch(self, tool: str, names: set[str], state: OrganState) -> None:
+        if names:
+            self._settle()
+            self._make(tool, frozenset(names), _NOTHING, self._moved(names, state))
             self._protect()
-            self.locks_changed.emit()
 
-    def _vouch(self, names: set[str], state: OrganState, action: str) -> None:
-        if not names:
-            return
+    def _turn_locks(self, tool: str, names: set[str]) -> None:
+        if names:
+            self._settle()
+            self._make(tool, frozenset(names), _NOTHING, {}, by_hand=False)
+            self._protect()
+
+    def _turn_slices(self, tool: str, slices: set[int]) -> None:
+        strange = [n for n in slices if not 0 <= n < self.labels.shape[self.gate.axis]]
+        if strange:
+            raise GeometryError(f"The case has no slice {strange[0]} along its axial axis.")
+        if slices:
+            self._settle()
+            self._make(tool, frozenset(), _NOTHING, {}, slices=tuple(sorted(slices)))
+            self._protect()
+
+    def _settle(self) -> None:
+        """Bring everything written so far to the gate as it was, before it changes."""
+        self.end()
         self.repair()
-        self._before_merge = None
-        self._add_edit(action, frozenset(names))
-        self._set_states(frozenset(names), state)
-        self._protect()
-        self._touch(frozenset())
 
     def _protect(self) -> None:
         values = [self.scheme.value(name) for name in self.protected]
         strange = range(self.scheme.n_classes, UNKNOWN)  # values of no organ are never written
-        self._table = gate.protection([*values, *strange])
-        self._seal = gate.sealed(self.labels, self._table) if values else None
+        table = gate.protection([*values, *strange])
+        axis = self.case.image.geometry.reorient_to(DISPLAY).permutation[0]
+        former = getattr(self, "gate", None)
+        self.gate = gate.Gate(
+            table, self.case.image.geometry.shape, axis, self.confirmed_slices, self._outside
+        )
+        if former is not None:
+            self.locks_changed.emit()
 
-    def _set_states(self, names: frozenset[str], state: OrganState) -> None:
-        moved = [name for name in names if self._states[name] is not state]
-        for name in moved:
-            self._states[name] = state
-        if moved:
-            self.states_changed.emit()
-
-    def _note_stroke(self, names: frozenset[str]) -> None:
-        now_s = self._clock()
-        seconds = 1.0 if self._last_stroke_s is None else min(now_s - self._last_stroke_s, _PAUSE_S)
-        self._last_stroke_s = now_s
-        if self._painting is not None and self._edits[-1] is self._painting:
-            last = self._edits.pop()
-            names, seconds = names | set(last.organs), seconds + last.seconds
-        self._add_edit("painted", names, seconds=round(seconds, 3))
-        self._painting = self._edits[-1]
-
-    def _add_edit(
-        self, action: str, organs: frozenset[str], bundle: str | None = None, seconds: float = 0.0
+    def _make(
+        self,
+        tool: str,
+        organs: frozenset[str],
+        piece: Piece,
+        states: States,
+        first: str | None = None,
+        by_hand: bool = True,
+        **more: Any,
     ) -> None:
-        named = tuple(name for name in self.scheme.names if name in organs)
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        content = {
-            "author": self.author,
-            "when": when,
-            "action": action,
-            "organs": named,
-            "bundle": bundle,
-            "seconds": seconds,
-        }
-        self._edits.append(Edit.model_validate(content))
+        """Journal a change and take it into what is known; the voxels are written."""
+        named = sorted(organs, key=lambda name: (name != first, self.scheme.value(name)))
+        self._number += 1
+        change = Change(
+            self._number,
+            self.author,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            tool,
+            tuple(named),
+            more.pop("bundle", None),
+            self._worked_s() if by_hand else 0.0,
+            *piece,
+            states=states,
+            **more,
+        )
+        self.annotation = noted(self.annotation, change)
+        self.history.take(change)
+        self.journaled.emit(change)
+        self._tell(change, organs)
 
-    def _touch(self, names: frozenset[str]) -> None:
+    def _tell(self, change: Change, organs: frozenset[str]) -> None:
         was_dirty = self.dirty
         self._version += 1
         if not was_dirty:
             self.dirty_changed.emit(True)
-        if names:
-            self.changed.emit(names)
+        if change.states:
+            self.states_changed.emit()
+        if change.voxels or change.tool == "model":
+            self.changed.emit(organs)
 
+    def _worked_s(self) -> float:
+        now_s = self._clock()
+        seconds = 1.0 if self._last_work_s is None else min(now_s - self._last_work_s, _PAUSE_S)
+        self._last_work_s = now_s
+        return round(seconds, 3)
 
-def _count(labels: gate.Labels) -> npt.NDArray[np.int64]:
-    """Count voxels per value; in pieces, since bincount makes eight bytes of each of its voxels."""
-    flat = labels.reshape(-1)
-    counts = np.zeros(256, np.int64)
-    for start in range(0, flat.size, _PIECE):
-        counts += np.bincount(flat[start : start + _PIECE], minlength=256)
-    return counts
+    def _refuse(self, counts: dict[str, int]) -> None:
+        voxels = sum(counts.values())
+        if voxels:
+            self.refused_voxels += voxels
+            self.refusal = refusal(counts, self.titles(self.protected))
+            self.refused.emit(voxels)
+
+    def _told(self, undone: Undone) -> Undone:
+        self.undone.emit(undone)
+        return undone

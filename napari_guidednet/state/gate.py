@@ -1,14 +1,20 @@
-"""Which voxels a writer may change: pure functions on label arrays and the values that are protected."""
+"""Which voxels a writer may change: organs that are protected, slices that are confirmed, the body's edge."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from .body import Outside
+
 Labels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+Index = npt.NDArray[np.int64]
+
+ORGANS, SLICES, OUTSIDE = "organs", "slices", "outside"  # why voxels are refused
 
 
 def protection(values: Iterable[int]) -> Mask:
@@ -62,18 +68,58 @@ def merged(human: Labels, prediction: Labels, protected: Mask) -> tuple[Labels, 
     return labels, refused
 
 
-def sealed(labels: Labels, protected: Mask) -> Labels:
-    """Give the protected voxels alone, everything else 0: what must still be there later."""
-    return np.where(protected[labels], labels, np.uint8(0))
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """What every writer is measured by.
 
-
-def repair(labels: Labels, seal: Labels, protected: Mask) -> int:
-    """Put protected voxels back, in place, where a writer went round the gate; return how many.
-
-    A voxel that received a protected value becomes background: what it held before is not known.
+    Parameters
+    ----------
+    protected : array (256,) of bool
+        See `protection`.
+    shape : (int, int, int)
+        Of the grid (z, y, x).
+    axis : int
+        The axial axis of the grid.
+    slices : frozenset of int
+        Confirmed slices along that axis.
+    outside : Outside, optional
+        Where no organ may be written: an organ ends inside the body. Emptying is allowed there.
     """
-    broken = sealed(labels, protected) != seal
-    count = int(np.count_nonzero(broken))
-    if count:
-        labels[broken] = seal[broken]
-    return count
+
+    protected: Mask
+    shape: tuple[int, int, int]
+    axis: int
+    slices: frozenset[int] = frozenset()
+    outside: Outside | None = None
+
+    def judge(
+        self, index: Index, old: Labels, new: Labels | int, undoing: bool = False
+    ) -> tuple[Mask, dict[str, Index]]:
+        """Tell which voxels may be written, and which were wanted and are refused, by reason.
+
+        Parameters
+        ----------
+        index : array (n,) of int64
+            Places in the flattened grid.
+        old, new : array (n,) of uint8, or one value
+        undoing : bool
+            What was there before may come back, even outside the body.
+        """
+        write: Mask = old != new
+        refused = {ORGANS: index[write & ~allowed(old, new, self.protected)]}
+        write &= allowed(old, new, self.protected)
+        if self.slices:
+            closed = write & self.in_slices(index)
+            refused[SLICES], write = index[closed], write & ~closed
+        if self.outside is not None and not undoing:
+            beyond = write & (np.asarray(new) > 0)
+            beyond[beyond] = self.outside.at(index[beyond])
+            refused[OUTSIDE], write = index[beyond], write & ~beyond
+        return write, {reason: places for reason, places in refused.items() if places.size}
+
+    def in_slices(self, index: Index) -> Mask:
+        """Tell for places in the flattened grid whether their slice is confirmed, (n,)."""
+        closed = np.zeros(self.shape[self.axis], bool)
+        closed[list(self.slices)] = True
+        stride = int(np.prod(self.shape[self.axis + 1 :]))
+        return closed[index // stride % self.shape[self.axis]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ..backend import (
     RECORD,
     Annotation,
     Case,
+    Entry,
     GeometryError,
     LabelScheme,
     OrganState,
@@ -22,15 +24,19 @@ from ..backend import (
     Split,
     Volume,
     has_starter,
+    read_entries,
     read_prediction,
     read_record,
     scheme_named,
     starter_name,
 )
+from .body import Outside, find_outside
 from .rows import BundleRow as BundleRow  # part of what a session gives
 from .rows import CaseRow as CaseRow
 from .rows import bundle_row, case_row
+from .voxels import count_voxels
 
+_PAST = 5000  # changes that can be taken back
 STARTER = "starter"  # how a request names the model that ships with the package
 
 
@@ -46,6 +52,14 @@ class OpenCase:
         The working copy: contiguous, writable, on the grid of the image.
     annotation : Annotation
         As it was on disk.
+    past : tuple of Entry
+        The newest changes, to be taken back.
+    recovered : int
+        Changes that are journaled and not in the saved labels: the session before ended early.
+    counts : array (256,) of int64, optional
+        Voxels per label.
+    outside : Outside, optional
+        Where no organ may be written, if a person wants that.
     """
 
     id: str
@@ -54,6 +68,10 @@ class OpenCase:
     labels: npt.NDArray[np.uint8]
     annotation: Annotation
     scheme: LabelScheme
+    past: tuple[Entry, ...] = ()
+    recovered: int = 0
+    counts: npt.NDArray[np.int64] | None = None
+    outside: Outside | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +202,13 @@ class Session:
             )
         labels = np.zeros(image.array.shape, np.uint8) if stored is None else _working_copy(stored)
         annotation = project.annotation(case_id) or _untouched(project.scheme)
-        return OpenCase(case_id, project.case(case_id).split, image, labels, annotation, project.scheme)
+        past = tuple(deque(read_entries(project.journal_folder(case_id)), maxlen=_PAST))
+        return OpenCase(
+            case_id, project.case(case_id).split, image, labels, annotation, project.scheme, past,
+            recovered=max(0, (annotation.change or 0) - project.saved_change(case_id)),
+            counts=count_voxels(labels),
+            outside=find_outside(image) if annotation.inside_body else None,
+        )  # fmt: skip
 
     def show_case(self, case: OpenCase) -> None:
         """Make a loaded case the open one."""

@@ -55,13 +55,67 @@ def test_no_writer_changes_a_confirmed_organ(layer: GuardedLabels, correction: C
     assert correction.states["liver"] is OrganState.CONFIRMED
 
 
-def test_undo_from_before_the_confirmation_is_refused(layer: GuardedLabels, correction: Correction):
+def test_undo_goes_through_the_confirmation_not_past_it(layer: GuardedLabels, correction: Correction):
     layer.paint((6, 6, 6), SPLEEN)
     correction.confirm(["liver"])
     liver = _count(correction, LIVER)
-    layer.undo()  # would give the voxels back to the liver
-    layer.undo()  # would remove the liver
+    layer.undo()  # takes the confirmation back, in plain sight
+    assert correction.states["liver"] is OrganState.CORRECTED
     assert _count(correction, LIVER) == liver
+    layer.undo()
+    assert _count(correction, LIVER) == 64
+    assert _count(correction, SPLEEN) == 0
+
+
+def test_a_drag_is_one_change_and_is_taken_back_at_once(layer: GuardedLabels, correction: Correction):
+    with layer.block_history():
+        for x in range(4):
+            layer.paint((14, 14, 12 + x), SPLEEN)
+    assert _count(correction, SPLEEN) > 20
+    layer.undo()
+    assert _count(correction, SPLEEN) == 0
+    assert _count(correction, LIVER) == 64
+
+
+def test_an_aborted_lasso_leaves_nothing(layer: GuardedLabels, correction: Correction):
+    layer._begin_stroke()
+    layer.paint((14, 14, 14), SPLEEN)
+    layer._abort_stroke()
+    assert _count(correction, SPLEEN) == 0
+    layer._begin_stroke()
+    layer._abort_stroke()
+    assert _count(correction, LIVER) == 64  # an empty one takes nothing back
+
+
+@pytest.mark.parametrize("axes", ["SAR", "IPL", "LPI", "ARS"])
+def test_strokes_land_where_they_are_painted_in_any_view(open_case, axes):
+    correction = Correction(open_case)
+    view = open_case.image.geometry.reorient_to(axes).apply(correction.labels)
+    layer = GuardedLabels(view)
+    layer.guard(correction)
+    layer.brush_size = 1
+    layer.paint((3, 5, 7), LIVER)
+    assert view[3, 5, 7] == LIVER
+    assert _count(correction, LIVER) == 1
+    layer.data_setitem((np.array([1, 2]), np.array([4, 4]), np.array([6, 6])), [SPLEEN, AORTA])
+    assert (view[1, 4, 6], view[2, 4, 6]) == (SPLEEN, AORTA)
+    assert correction.labels.any(axis=(1, 2)).sum() >= 1
+    assert np.count_nonzero(correction.labels) == 3
+
+
+def test_the_journal_says_what_painted(layer: GuardedLabels, correction: Correction):
+    changes = []
+    correction.journaled.connect(changes.append)
+    layer.mode = "paint"
+    layer.paint((14, 14, 14), SPLEEN)
+    layer.stroke_tool = "smart brush"
+    layer.paint((12, 14, 14), SPLEEN)
+    layer.mode = "fill"
+    layer.fill((14, 14, 14), AORTA)
+    layer.mode = "erase"
+    layer.stroke_tool = None
+    layer.paint((14, 14, 14), 0)
+    assert [change.tool for change in changes] == ["paint", "smart brush", "fill", "erase"]
 
 
 def test_writers_work_and_undo_where_nothing_is_protected(layer: GuardedLabels, correction: Correction):

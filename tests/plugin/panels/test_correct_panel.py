@@ -134,7 +134,7 @@ def test_painted_labels_are_saved_by_themselves(with_case, qtbot):
     layer, scheme = with_case.desk.layers.labels, with_case.desk.correction.scheme
     layer.selected_label = scheme.value("liver")
     layer.paint((12, 16, 16), scheme.value("liver"))
-    assert with_case.correct.saved.text() == "unsaved changes"
+    assert with_case.correct.saved.text() == "saving …"
     qtbot.waitUntil(lambda: with_case.correct.saved.text().startswith("saved"), timeout=10_000)
     stored = with_case.desk.session.project.labels("unlabelled")
     assert (stored.array == scheme.value("liver")).sum() == (layer.data == scheme.value("liver")).sum() > 0

@@ -8,12 +8,15 @@ from psygnal.testing import SignalTester
 
 from napari_guidednet.backend import (
     AMOS_15,
+    Change,
     GeometryError,
+    JournalWriter,
     OrganState,
     ProjectError,
     SchemeError,
     make_phantom,
 )
+from napari_guidednet.state.body import find_outside
 from napari_guidednet.state.correction import Correction
 from napari_guidednet.state.session import OpenCase, Prediction, Session
 
@@ -22,13 +25,9 @@ LIVER, SPLEEN = AMOS_15.value("liver"), AMOS_15.value("spleen")
 
 
 def _paint(correction: Correction, where: tuple[slice, ...], value: int) -> None:
-    """Write as the layer does: ask, write, report."""
-    region = correction.labels[where]
-    write = correction.allowed(region, value) & (region != value)
-    old = region[write]
-    region[write] = value
-    if old.size:
-        correction.painted(old, value)
+    """Write as the layer does."""
+    index = np.arange(correction.labels.size).reshape(correction.labels.shape)[where].ravel()
+    correction.put(index, value, "paint")
 
 
 @pytest.fixture
@@ -143,15 +142,18 @@ def test_saving_writes_what_was_there_at_the_snapshot(session: Session, correcti
     correction.confirm(["liver"])
     snapshot = correction.snapshot()
     _paint(correction, np.s_[5:7, 2:4, 2:4], SPLEEN)
-    correction.saved(snapshot, snapshot.save(session.opened))
+    snapshot.save(session.opened)
+    correction.saved(snapshot)
     assert correction.dirty
     stored = session.load_case("unlabelled")
+    assert stored.recovered == 0
     assert np.count_nonzero(stored.labels == LIVER) == 8
     assert not (stored.labels == SPLEEN).any()
     assert stored.annotation.confirmed == {"liver"}
     last = correction.snapshot()
     with SignalTester(correction.dirty_changed) as dirty:
-        correction.saved(last, last.save(session.opened))
+        last.save(session.opened)
+        correction.saved(last)
     dirty.assert_emitted_once_with(False)
     assert np.array_equal(session.load_case("unlabelled").labels, correction.labels)
 
@@ -171,14 +173,119 @@ def test_what_went_past_the_gate_is_repaired_on_disk_and_in_memory(session: Sess
     correction.confirm(["liver"])
     correction.labels[2, 2, 2] = SPLEEN  # a stranger's script writes to the array
     correction.labels[9, 9, 9] = LIVER
-    snapshot = correction.snapshot()
-    repaired = snapshot.save(session.opened)
-    assert repaired == 2
-    with SignalTester(correction.rewritten) as rewritten:
-        correction.saved(snapshot, repaired)
+    correction.labels[9, 9, 10] = SPLEEN  # this it may
+    with SignalTester(correction.rewritten) as rewritten, SignalTester(correction.refused) as refused:
+        correction.snapshot().save(session.opened)
     rewritten.assert_emitted_once()
+    refused.assert_emitted_once_with(2)
+    assert "Liver" in correction.refusal
     for labels in (correction.labels, session.load_case("unlabelled").labels):
         assert np.count_nonzero(labels == LIVER) == 8
         assert labels[2, 2, 2] == LIVER
         assert labels[9, 9, 9] == 0
+        assert labels[9, 9, 10] == SPLEEN
     assert correction.volumes_ml()["liver"] == pytest.approx(8 * VOXEL_ML)
+    correction.undo()
+    assert correction.labels[9, 9, 10] == 0  # even what a stranger wrote can be taken back
+
+
+def test_confirmed_slices_are_closed_to_every_writer(correction: Correction, prediction: Prediction):
+    _paint(correction, np.s_[4:8, 2:4, 2:4], LIVER)
+    correction.confirm_slices([5])
+    with SignalTester(correction.refused) as refused:
+        _paint(correction, np.s_[4:8, 2:4, 2:4], SPLEEN)
+    refused.assert_emitted_once_with(4)
+    assert "confirmed slices" in correction.refusal
+    box = (slice(5, 7), slice(0, 3), slice(0, 3))
+    written = correction.write(box, np.full((2, 3, 3), SPLEEN, np.uint8), "grow")
+    assert (written.written, written.refused, written.organs) == (8, 9, {"spleen"})
+    before = correction.labels[5].copy()
+    correction.merge(prediction, keep_corrected=False)
+    assert np.array_equal(correction.labels[5], before)
+    assert not np.array_equal(correction.labels[6], before)
+    correction.reopen_slices([5])
+    assert correction.write(box, np.full((2, 3, 3), LIVER, np.uint8), "grow").refused == 0
+
+
+def test_a_slice_that_is_not_there_is_refused(correction: Correction):
+    with pytest.raises(GeometryError, match="no slice 20"):
+        correction.confirm_slices([20])
+
+
+def test_no_organ_is_written_outside_the_body(correction: Correction):
+    outside = find_outside(correction.case.image)
+    body = correction.case.image.array > -100
+    middle = tuple(int(c) for c in np.argwhere(body).mean(axis=0))
+    correction.keep_inside(outside)
+    _paint(correction, np.s_[:1, :1, :1], LIVER)
+    assert "outside the body" in correction.refusal
+    inside = tuple(slice(c, c + 1) for c in middle)
+    _paint(correction, inside, LIVER)
+    assert np.argwhere(correction.labels == LIVER).tolist() == [list(middle)]
+    assert correction.annotation.inside_body
+    correction.keep_inside(None)
+    _paint(correction, np.s_[:1, :1, :1], LIVER)
+    assert correction.labels[0, 0, 0] == LIVER
+
+
+def test_a_held_stroke_is_one_change_in_as_many_records_as_it_took(correction: Correction):
+    changes: list[Change] = []
+    correction.journaled.connect(changes.append)
+    correction.begin()
+    _paint(correction, np.s_[2, 2:4, 2:4], LIVER)
+    assert not changes
+    correction.commit()  # the clock ticks while the button is held
+    _paint(correction, np.s_[2, 3:6, 2:4], LIVER)
+    _paint(correction, np.s_[2, 5, 2:4], SPLEEN)
+    assert correction.end()
+    assert [change.continues for change in changes] == [False, True]
+    assert [change.voxels for change in changes] == [4, 4]
+    assert changes[1].organs == ("spleen", "liver") or changes[1].organs == ("liver", "spleen")
+    assert (np.diff(changes[1].index) > 0).all()
+    correction.undo()
+    assert not correction.labels.any()
+    assert changes[-1].voxels == 8
+
+
+def test_a_stroke_tells_each_refused_voxel_once(correction: Correction):
+    _paint(correction, np.s_[2, 2:4, 2:4], LIVER)
+    correction.lock(["liver"])
+    with SignalTester(correction.refused) as refused:
+        correction.begin()
+        for _ in range(3):
+            _paint(correction, np.s_[2, 2:4, 2:4], SPLEEN)
+        correction.end()
+    refused.assert_emitted_once_with(4)
+
+
+def test_the_journal_replayed_is_what_is_known(
+    session: Session, correction: Correction, prediction: Prediction
+):
+    """The annotation in memory, the one after a crash, and the labels come from the same changes."""
+    project = session.opened
+    writer = JournalWriter(project.journal_folder("unlabelled"))
+    correction.journaled.connect(writer.append)
+    _paint(correction, np.s_[2:4, 2:4, 2:4], LIVER)
+    correction.merge(prediction)
+    correction.lock(["spleen", "aorta"])
+    correction.confirm(["liver"])
+    correction.confirm_slices([3, 4])
+    correction.unlock(["aorta"])
+    correction.undo()
+    correction.undo()
+    correction.redo()
+    writer.close()
+    again = session.load_case("unlabelled")
+    assert again.recovered == 9
+    assert np.array_equal(again.labels, correction.labels)
+    assert again.annotation == correction.annotation
+    assert again.annotation.confirmed == {"liver"}
+    reopened = Correction(again, author="somebody else")
+    assert reopened.locks == {"spleen"}
+    assert reopened.dirty
+    assert reopened.volumes_ml() == correction.volumes_ml()
+    reopened.unlock(["spleen"])
+    for _ in range(3):  # the confirmation, the model, the stroke: of the session before
+        assert reopened.undo().done
+    assert not reopened.labels.any()
+    assert set(reopened.states.values()) == {OrganState.UNTOUCHED}

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from napari_guidednet.state import gate
+from napari_guidednet.state.body import Outside
 
 SMALL = arrays.arrays(np.uint8, (3, 4), elements=st.integers(0, 5))
 
@@ -33,12 +34,23 @@ def test_merging_never_changes_where_a_protected_organ_is(human, prediction, val
     assert refused == np.count_nonzero(labels != prediction)
 
 
-@settings(max_examples=40, deadline=None)
-@given(SMALL, SMALL, st.sets(st.integers(1, 5)))
-def test_repair_puts_every_protected_voxel_back(labels, vandalised, values):
-    protected = gate.protection(values)
-    seal = gate.sealed(labels, protected)
-    gate.repair(vandalised, seal, protected)
-    for value in values:
-        assert np.array_equal(vandalised == value, labels == value)
-    assert gate.repair(vandalised, seal, protected) == 0
+def test_a_place_can_be_closed_whatever_the_organ():
+    shape = (3, 4, 5)
+    index = np.arange(60)
+    closed = gate.Gate(gate.protection([]), shape, axis=1, slices=frozenset({2}))
+    write, refused = closed.judge(index, np.zeros(60, np.uint8), 1)
+    assert not write.reshape(shape)[:, 2].any()
+    assert write.reshape(shape)[:, [0, 1, 3]].all()
+    assert refused[gate.SLICES].size == 15
+
+
+def test_outside_the_body_can_be_emptied_and_restored_but_not_filled():
+    cells = np.zeros((2, 2, 2), bool)
+    cells[0, 0, 0] = True  # stands for 2 voxels along each axis
+    fence = gate.Gate(gate.protection([]), (4, 4, 4), 0, outside=Outside(cells, (2, 2, 2), (4, 4, 4)))
+    index = np.arange(64)
+    write, refused = fence.judge(index, np.zeros(64, np.uint8), 1)
+    assert np.count_nonzero(~write) == refused[gate.OUTSIDE].size == 8
+    assert not write.reshape(4, 4, 4)[:2, :2, :2].any()
+    assert fence.judge(index, np.ones(64, np.uint8), 0)[0].all()
+    assert fence.judge(index, np.zeros(64, np.uint8), 1, undoing=True)[0].all()

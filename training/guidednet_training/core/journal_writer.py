@@ -72,6 +72,11 @@ class JournalWriter:
             self._waiting.append(change)
             self._news.notify_all()
 
+    @property
+    def waiting(self) -> int:
+        """How many changes are not on disk yet."""
+        return len(self._waiting)
+
     def flush(self, timeout_s: float = _CLOSE_S) -> None:
         """Wait until all that was given is on disk.
 

@@ -1,0 +1,93 @@
+"""What came of a writing, a merging, an undoing: counts and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..backend import Annotation, Project, Volume
+from . import gate
+
+
+@dataclass(frozen=True, eq=False)
+class MergeReport:
+    """What a merge did, in voxels; `text` says it in plain words."""
+
+    written: int
+    refused: int
+    organs: frozenset[str]
+    kept: frozenset[str]
+
+    @property
+    def text(self) -> str:
+        """One sentence for the user."""
+        text = f"{len(self.organs)} organs taken from the model ({self.written:,} voxels changed)"
+        if self.kept:
+            text += f"; {len(self.kept)} protected organs kept as they were ({self.refused:,} voxels refused)"
+        return text + "."
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What a tool's writing came to, in voxels."""
+
+    written: int
+    refused: int
+    organs: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What taking back, or doing again, came to.
+
+    Attributes
+    ----------
+    done : bool
+        False where nothing could be done; `text` says why and what helps.
+    voxel : (int, int, int) or None
+        One of those that changed, (z, y, x) on the grid of the case.
+    """
+
+    done: bool
+    text: str
+    voxel: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Labels and annotation at one moment, free to be saved in another thread."""
+
+    case: str
+    labels: Volume
+    annotation: Annotation
+    version: int
+
+    def save(self, project: Project) -> None:
+        """Write the pair to the project.
+
+        Raises
+        ------
+        FileError, ProjectError
+            When it cannot be written; the earlier pair is untouched.
+        """
+        project.save_labels(self.case, self.labels, self.annotation)
+
+
+def refusal(counts: Mapping[str, int], protected: str) -> str:
+    """Say what was refused, and what lets it through.
+
+    Parameters
+    ----------
+    counts : mapping of reason to voxels
+        Reasons as in `gate`.
+    protected : str
+        The locked or confirmed organs, in words.
+    """
+    parts = []
+    if count := counts.get(gate.ORGANS, 0):
+        parts.append(f"{count:,} voxels belong to locked or confirmed organs ({protected})")
+    if count := counts.get(gate.SLICES, 0):
+        parts.append(f"{count:,} voxels lie in confirmed slices")
+    if count := counts.get(gate.OUTSIDE, 0):
+        parts.append(f"{count:,} voxels lie outside the body")
+    return f"{'; '.join(parts)}: left as they are." if parts else ""
