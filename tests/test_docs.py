@@ -35,6 +35,7 @@ def test_tables_of_fields_are_those_of_the_records():
 
 def test_every_record_on_disk_has_its_table():
     from guidednet_training.core import (
+        adjudication,
         bundle,
         case,
         experiment,
@@ -43,6 +44,7 @@ def test_every_record_on_disk_has_its_table():
         project_file,
         request,
         scores,
+        second_reading,
         spec,
         trial_results,
     )
@@ -50,6 +52,7 @@ def test_every_record_on_disk_has_its_table():
 
     page = (ROOT / "docs" / "file-formats.md").read_text(encoding="utf-8")
     for module in (
+        adjudication,
         bundle,
         case,
         experiment,
@@ -58,6 +61,7 @@ def test_every_record_on_disk_has_its_table():
         project_file,
         request,
         scores,
+        second_reading,
         spec,
         trial_results,
     ):

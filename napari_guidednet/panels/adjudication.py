@@ -14,6 +14,7 @@ from ..backend import (
     Project,
     Reading,
     Side,
+    Volume,
     differences_of,
     note_settled,
     settlements,
@@ -34,6 +35,7 @@ TIPS = (
     "Volume of the region",
     "Whose answer was taken; empty while it is open",
 )
+SECOND = "the second reading"
 _ROWS = 6  # shown without scrolling
 
 
@@ -45,6 +47,7 @@ class AdjudicationBox(QWidget):
         self.desk = desk
         self.reading: Reading | None = None
         self.found: Differences | None = None
+        self._second: Volume | None = None
         self._taken: dict[str, Side] = {}
         self._waits = False  # for the case to be opened, to go to the selected region
         self.text = QLabel()
@@ -88,7 +91,7 @@ class AdjudicationBox(QWidget):
         if reading is not None and self.reading is not None and reading.case == self.reading.case:
             self.reading = reading
             return
-        self.reading, self.found, self._waits = reading, None, False
+        self.reading, self.found, self._second, self._waits = reading, None, None, False
         self._show()
 
     @guarded
@@ -102,10 +105,10 @@ class AdjudicationBox(QWidget):
                 key="adjudication",
             )
 
-    def _show_found(self, project: Project, reading: Reading, found: Differences) -> None:
+    def _show_found(self, project: Project, reading: Reading, found: tuple[Differences, Volume]) -> None:
         if self.reading is None or self.reading.case != reading.case:
             return
-        self.found, self._taken = found, settlements(project, reading.case).taken
+        (self.found, self._second), self._taken = found, settlements(project, reading.case).taken
         self._show()
         self.desk.say(self.text.text())
         self._select_next()
@@ -164,14 +167,22 @@ class AdjudicationBox(QWidget):
             self._waits = True
             self.desk.open_case(self.reading.case)
             return
+        self._show_second()
         self.desk.layers.go_to(region.centre_zyx, [cut.stop - cut.start for cut in region.box])
         organ = self._organ(region.first) or self._organ(region.second)
         if organ is not None:
             self.desk.layers.select_organ(organ)
         self.desk.say(
             f"{self.reading.case}: the first reader says {self._name(region.first).lower()}, the second "
-            f"{self._name(region.second).lower()} ({region.volume_ml:.2f} ml). Take one of the two."
+            f"{self._name(region.second).lower()} ({region.volume_ml:.2f} ml). Alt+X blinks."
         )
+
+    def _show_second(self) -> None:
+        """Lay the second reader's labels beside those of the case, with their difference in colours."""
+        compare = self.desk.layers.compare
+        if self._second is not None and compare.title != SECOND:
+            compare.take(SECOND, self._second.array)
+            compare.show("difference")
 
     def _on_case(self, _correction: Correction | None) -> None:
         waits, self._waits = self._waits, False

@@ -124,6 +124,8 @@ def test_a_difference_is_shown_taken_and_given_back(read_twice, listed, qtbot):
     desk, region = read_twice.desk, listed.selected
     assert texts(listed.table, 0)[:2] == ["Liver", "Background"]
     qtbot.waitUntil(lambda: "first reader says liver" in read_twice.told[-1], timeout=20_000)
+    assert desk.layers.compare.title == "the second reading"
+    assert desk.layers.compare.showing == "difference"
     listed.second.click()
     labels = desk.correction.labels
     assert not labels[region.box][region.mask].any()

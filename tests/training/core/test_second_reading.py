@@ -155,7 +155,7 @@ def test_differences_are_settled_and_may_be_opened_again(project):
     draw_cases(project, 1.0)
     read_again(project, "ct_2", stop=12)
     reading = next(reading for reading in readings(project) if reading.case == "ct_2")
-    (region,) = differences_of(project, reading).regions
+    (region,) = differences_of(project, reading)[0].regions
     assert (region.first, region.second) == (LIVER, 0)
     note_settled(project, "ct_2", [region], "second")
     assert settlements(project, "ct_2").taken == {region.key: "second"}
@@ -169,7 +169,7 @@ def test_taking_the_second_writes_it_and_the_organ_stays_confirmed(project):
     draw_cases(project, 1.0)
     read_again(project, "ct_2", stop=12)
     reading = next(reading for reading in readings(project) if reading.case == "ct_2")
-    regions = differences_of(project, reading).regions
+    regions = differences_of(project, reading)[0].regions
     assert settle(project, "ct_2", regions, "second") == (8 * 8 * 16, 0)
     np.testing.assert_array_equal(project.labels("ct_2").array, labels(12).array)
     assert project.annotation("ct_2").confirmed == {"liver"}
@@ -186,7 +186,7 @@ def test_a_locked_organ_is_not_settled(project):
     locked = project.annotation("ct_2").model_copy(update={"locks": ("liver",)})
     project.save_labels("ct_2", project.labels("ct_2"), locked)
     reading = next(reading for reading in readings(project) if reading.case == "ct_2")
-    regions = differences_of(project, reading).regions
+    regions = differences_of(project, reading)[0].regions
     assert settle(project, "ct_2", regions, "second") == (0, 8 * 8 * 16)
     assert settlements(project, "ct_2").taken == {}
 

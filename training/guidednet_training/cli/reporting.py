@@ -164,7 +164,7 @@ def _show_differences(project: Project, case: str) -> None:
     from ..core.second_reading import differences_of
     from .screen import console, table
 
-    found = differences_of(project, _reading(project, case))
+    found, _ = differences_of(project, _reading(project, case))
     taken = settlements(project, case).taken
     rows = table(
         f"Where the readers of {case} differ", "first", "second", "ml", "depth (mm)", "z, y, x", "taken"
@@ -186,7 +186,7 @@ def _settle(project: Project, arguments: argparse.Namespace) -> None:
     from ..core.adjudication import settle
     from ..core.second_reading import differences_of
 
-    found = differences_of(project, _reading(project, arguments.case)).regions
+    found = differences_of(project, _reading(project, arguments.case))[0].regions
     wanted = arguments.regions or range(1, len(found) + 1)
     strange = [number for number in wanted if not 1 <= number <= len(found)]
     if strange:

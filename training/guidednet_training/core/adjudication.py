@@ -25,7 +25,7 @@ class Settled(Record):
     """One difference that somebody has decided."""
 
     key: str
-    take: Side
+    take: Side = Field(description="whose answer was taken")
     by: str
     when: str = Field(description="UTC, ISO 8601")
     voxels: int

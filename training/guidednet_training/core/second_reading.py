@@ -215,12 +215,19 @@ def agreements(project: Project, progress: Progress | None = None) -> tuple[Agre
     return tuple(found)
 
 
-def differences_of(project: Project, reading: Reading) -> Differences:
-    """Find the regions to be talked about in a case, decided ones included (seconds)."""
+def differences_of(project: Project, reading: Reading) -> tuple[Differences, Volume]:
+    """Find the regions to be talked about in a case, decided ones included (seconds).
+
+    Returns
+    -------
+    differences : Differences
+    second : Volume
+        The second reader's labels.
+    """
     first, second = both_labels(project, reading)
-    return find_differences(
-        first.array, second.array, first.geometry.spacing_mm, project.scheme, reading.both
-    )
+    spacing_mm = first.geometry.spacing_mm
+    found = find_differences(first.array, second.array, spacing_mm, project.scheme, reading.both)
+    return found, second
 
 
 def newest_prediction(project: Project, case: str) -> Path:

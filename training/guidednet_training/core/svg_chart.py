@@ -39,27 +39,29 @@ def bar_chart(bars: Sequence[tuple[str, float]], unit: str) -> str:
     return _svg(parts, f"Bars: {unit}")
 
 
-def line_chart(lines: Mapping[str, Points], x_unit: str, y_unit: str, top: float | None = None) -> str:
+def line_chart(
+    lines: Mapping[str, Points], x_unit: str, y_unit: str, span: tuple[float, float] | None = None
+) -> str:
     """Draw a line per name through its (x, y) points, from 0 on; the name is said under the mouse.
 
     Parameters
     ----------
     lines : mapping of str to points
-        By x, neither x nor y below 0.
+        By x, from 0 on.
     x_unit, y_unit : str
         Written at the axes.
-    top : float, optional
-        End of the y axis; default: the highest value.
+    span : (float, float), optional
+        Ends of the y axis; default: 0 and the highest value.
     """
     points = [point for line in lines.values() for point in line]
     right = _nice(max((x for x, _ in points), default=1.0))
-    top = top or _nice(max((y for _, y in points), default=1.0))
-    parts = [_ticks(top, y_unit)]
+    bottom, top = span or (0.0, _nice(max((y for _, y in points), default=1.0)))
+    parts = [_ticks(top, y_unit, bottom)]
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(_text(_x(share * right, right), HEIGHT - _BOTTOM + 16, f"{share * right:g}", "middle"))
+        parts.append(_text(_x(share * right, right), HEIGHT - _BOTTOM + 16, f"{share * right:.4g}", "middle"))
     parts.append(_text(WIDTH - _RIGHT, HEIGHT - 8, x_unit, "end"))
     for number, (name, line) in enumerate(lines.items()):
-        places = " ".join(f"{_x(x, right):.1f},{_y(y, top):.1f}" for x, y in line)
+        places = " ".join(f"{_x(x, right):.1f},{_y(y, top, bottom):.1f}" for x, y in line)
         colour = COLOURS[number % len(COLOURS)]
         parts.append(
             f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="2">'
@@ -68,15 +70,16 @@ def line_chart(lines: Mapping[str, Points], x_unit: str, y_unit: str, top: float
     return _svg(parts, f"Lines: {y_unit} against {x_unit}")
 
 
-def _ticks(top: float, unit: str) -> str:
+def _ticks(top: float, unit: str, bottom: float = 0.0) -> str:
     parts = [_text(4, 11, unit, "start")]
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        y = _y(share * top, top)
+        value = bottom + share * (top - bottom)
+        y = _y(value, top, bottom)
         parts.append(
             f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" '
             'stroke="currentColor" stroke-opacity="0.15"/>'
         )
-        parts.append(_text(_LEFT - 6, y + 4, f"{share * top:g}", "end"))
+        parts.append(_text(_LEFT - 6, y + 4, f"{value:.4g}", "end"))
     return "".join(parts)
 
 
@@ -94,8 +97,8 @@ def _x(value: float, right: float) -> float:
     return _LEFT + (WIDTH - _LEFT - _RIGHT) * value / right
 
 
-def _y(value: float, top: float) -> float:
-    return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * value / top
+def _y(value: float, top: float, bottom: float = 0.0) -> float:
+    return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * (value - bottom) / (top - bottom)
 
 
 def _nice(highest: float) -> float:
@@ -103,7 +106,11 @@ def _nice(highest: float) -> float:
     if not highest > 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(highest))
-    return next(step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= highest * (1 - 1e-9))
+    return next(
+        step * power
+        for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10)
+        if step * power >= highest * (1 - 1e-9)
+    )
 
 
 def _short(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
@@ -13,7 +14,7 @@ from statistics import median
 
 from .agreement import Agreement
 from .case_work import CaseWork
-from .effort import MACHINE, Work
+from .effort import MACHINE, Moment, Work
 from .files import atomic_folder
 from .labels import LabelScheme
 from .svg_chart import bar_chart, line_chart
@@ -198,14 +199,16 @@ def _days(works: Sequence[CaseWork]) -> Iterable[str]:
 
 
 def _ways(works: Sequence[CaseWork]) -> Iterable[str]:
-    lines = {work.case.id: _thinned(work) for work in works if len(work.moments) > 1}
+    lines = {work.case.id: line for work in works if len(line := _thinned(work)) > 1}
     yield "<h2>Dice against minutes</h2>"
     if not lines:
         yield "<p>To be seen once a corrected case has confirmed organs.</p>"
         return
-    yield "<p>Overlap of the labels at each moment with those that were confirmed in the end, mean over the "
-    yield f"confirmed organs; the newest {min(len(lines), _LINES)} cases.</p>"
-    yield line_chart(dict(list(lines.items())[-_LINES:]), "minutes", "Dice", top=1.0)
+    yield "<p>Overlap of the labels with those that were confirmed in the end, from what the person began "
+    yield f"with on, mean over the confirmed organs; the newest {min(len(lines), _LINES)} cases.</p>"
+    newest = dict(list(lines.items())[-_LINES:])
+    lowest = min(dice for line in newest.values() for _, dice in line)
+    yield line_chart(newest, "minutes", "Dice", span=(math.floor(lowest * 5) / 5 if lowest < 1 else 0.8, 1.0))
 
 
 def _organs(works: Sequence[CaseWork], titles: Mapping[str, str]) -> Iterable[str]:
@@ -245,15 +248,20 @@ def _readers(agreements: Sequence[Agreement], titles: Mapping[str, str]) -> Iter
 
 
 def _thinned(work: CaseWork) -> list[tuple[float, float]]:
-    every = -(-len(work.moments) // _POINTS)
-    kept = [*work.moments[:-1:every], work.moments[-1]]
+    own = work.moments[max(len(_begun(work)) - 1, 0) :]
+    every = -(-len(own) // _POINTS)
+    kept = [*own[:-1:every], own[-1]] if own else []
     return [(moment.seconds / 60, moment.dice) for moment in kept]
 
 
 def _first_dice(work: CaseWork) -> float | None:
-    """Of what the person began with: the labels before the first stroke, after the model's."""
-    begun = list(takewhile(lambda moment: not moment.tool or moment.tool in MACHINE, work.moments))
+    begun = _begun(work)
     return begun[-1].dice if begun else None
+
+
+def _begun(work: CaseWork) -> list[Moment]:
+    """Up to what the person began with: the labels before the first stroke, after the model's."""
+    return list(takewhile(lambda moment: not moment.tool or moment.tool in MACHINE, work.moments))
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
