@@ -64,7 +64,7 @@ class CasesPanel(QWidget):
         self.open = button("Open", "Open the selected case", self._open_selected)
         self.next_case = button(
             "Open the next",
-            "The case a model would learn most from: unsure of organs that few cases teach, unlike the others",
+            "The case a model would learn most from: it is unsure of organs that few cases teach",
             self._open_next,
         )
         self.cohort = CohortBox(desk)

@@ -53,7 +53,7 @@ def test_next_jumps_frames_selects_and_tells(searched):
     here = places.tour.current
     assert places.label.text().startswith(f"1 of {len(places.tour.worth)}: ")
     assert layers.labels.selected_label == AMOS_15.value(here.organ)
-    shown = np.asarray(layers.labels.data)[tuple(searched.viewer.dims.current_step)[0]]
+    shown = np.asarray(layers.labels.data)[searched.viewer.dims.current_step[0]]
     assert (shown == AMOS_15.value(here.organ)).any()
     assert searched.viewer.scene.camera.zoom >= far
     assert places.table.rowCount() == len(places.tour.worth)

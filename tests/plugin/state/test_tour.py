@@ -145,14 +145,15 @@ def test_another_models_labels_make_differences_and_one_key_takes_them(
     session.show_prediction(prediction)
     correction.merge(prediction)
     places = Search.of_open(session, correction).run()
-    (spot,) = [p for p in places if p.kind == "models" and p.organ == "liver"]
-    assert (spot.other, spot.source, spot.repair) == ("stomach", "older", "take")
-    assert repair_words(spot) == "Take what the other model says (older)"
-    suggestion = work_out(spot, correction, session.opened)
-    assert suggestion is not None
-    carry_out(correction, suggestion)
+    spots = [p for p in places if p.kind == "models" and p.organ == "liver"]
+    assert {(p.other, p.source, p.repair) for p in spots} == {("stomach", "older", "take")}
+    assert repair_words(spots[0]) == "Take what the other model says (older)"
+    for spot in spots:
+        suggestion = work_out(spot, correction, session.opened)
+        assert suggestion is not None
+        assert carry_out(correction, suggestion).writing.written
     np.testing.assert_array_equal(correction.labels, other)
-    assert work_out(spot, correction, session.opened) is None
+    assert work_out(spots[0], correction, session.opened) is None
 
 
 def test_the_cohort_is_searched_case_by_case(session: Session, store_prediction):
