@@ -20,7 +20,7 @@ from .project import Project
 
 MACHINE, EDITED, CONFIRMED = 0, 1, 2  # of `provenance`: bits; 3 is edited and confirmed
 GIVEN = frozenset({"model", "import"})  # tools that bring labels from elsewhere
-AGAIN = frozenset({"undo", "redo"})
+AGAIN = frozenset({"undo", "redo", "undo organ"})
 
 Labels = NDArray[np.uint8]
 
