@@ -63,7 +63,7 @@ class BrushSettings:
     radius_mm: float = 6.0
     ball: bool = False
     smart: bool = False
-    tolerance: float = 2.5
+    tolerance: float = 3.0  # measured on BTCV: docs/brushes.md
     heed_model: bool = True
     hu_limited: bool = False
     hu_range: tuple[float, float] = HU_PRESETS["Soft tissue"][:2]
