@@ -107,3 +107,10 @@ def test_values_are_changed_by_their_dotted_names() -> None:
         with_values(TrainSpec(), {"steps.more": 1})
     with pytest.raises(SpecError, match="width"):
         with_values(TrainSpec(), {"net.widht": 8})
+
+
+def test_corrections_count_more_but_in_the_published_training() -> None:
+    facts = MethodFacts(name="supervised")
+    assert preset_spec("quick", facts).learn.edited == preset_spec("careful", facts).learn.edited == 3.0
+    assert preset_spec("quick", facts, parent("supervised")).learn.edited == 3.0
+    assert preset_spec("paper", facts).learn.edited == 1.0

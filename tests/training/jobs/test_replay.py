@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 
 from guidednet_training.core.case import Annotation, OrganState
+from guidednet_training.core.errors import SpecError
+from guidednet_training.core.events import Note
 from guidednet_training.core.journal import Change
 from guidednet_training.core.journal_writer import JournalWriter
 from guidednet_training.core.labels import FLARE_13
 from guidednet_training.core.prediction import PredictionRecord, write_prediction
 from guidednet_training.core.project import Project
+from guidednet_training.core.run import EventTail
+from guidednet_training.core.scores import read_scores
+from guidednet_training.core.spec import LearnSpec
+from guidednet_training.jobs import execute, fitting
 from guidednet_training.jobs.replay import replay_fixes
 from guidednet_training.jobs.scoring import judged
 
@@ -90,3 +96,42 @@ def test_most_cases_bound_the_work(folder, make_bundle):
 
 def test_without_corrections_nothing_is_asked(make_project, make_bundle):
     assert _replay(make_project(), [make_bundle("old")]) is None
+
+
+def test_a_retraining_weighs_corrections_and_says_which_it_keeps(
+    folder, make_bundle, train_request, monkeypatch
+):
+    make_bundle("old", folder / "models" / "old")
+    with Project.open(folder, write=True) as project:
+        project.promote("old")
+    drawn, fit = [], fitting.fit
+
+    def watched(method, spec, batches, *others):
+        drawn.extend(batches(step) for step in range(4))
+        return fit(method, spec, batches, *others)
+
+    monkeypatch.setattr(fitting, "fit", watched)
+    learn = LearnSpec(edited=3.0, reach_mm=0.0, focus=("liver",))
+    run = Project.open(folder).new_run(
+        train_request(folder, "new", method="supervised", steps=2, learn=learn)
+    )
+    execute(run)
+
+    weights = [batch.weight for batch in drawn if batch.weight is not None]
+    assert max(float(weight.max()) for weight in weights) == 3.0
+    notes = [event.text for event in EventTail(run.folder).poll() if isinstance(event, Note)]
+    assert any("Corrections in l1 count 3 times" in note for note in notes)
+    assert "In focus: Liver, in 2 labelled cases." in notes
+    sheet = read_scores(run.folder)
+    tally = sheet.tally("old", "new")
+    assert tally.total == len(sheet.replay.fixes) > 0
+    assert tally.kept_before == 0
+    assert any("past correction" in reason for reason in sheet.reasons)
+
+
+def test_an_organ_in_focus_must_exist(make_project, train_request):
+    folder = make_project()
+    run = Project.open(folder).new_run(train_request(folder, "new", learn=LearnSpec(focus=("livr",))))
+    with pytest.raises(SpecError, match="'livr' cannot be in focus") as caught:
+        execute(run)
+    assert "liver" in caught.value.hint
