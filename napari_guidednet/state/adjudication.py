@@ -30,7 +30,8 @@ def take(correction: Correction, difference: Difference, side: Side) -> Taking:
     locked by hand do not.
     """
     before = correction.labels[difference.box].copy()
-    return _write(correction, difference, settled_labels(correction.labels, difference, side), before)
+    wanted = settled_labels(correction.labels, difference, side)
+    return _write(correction, difference, wanted, before, TOOL)
 
 
 def give_back(correction: Correction, taking: Taking) -> Taking:
@@ -38,18 +39,18 @@ def give_back(correction: Correction, taking: Taking) -> Taking:
     box, mask = taking.difference.box, taking.difference.mask
     now = correction.labels[box].copy()
     wanted = np.where(mask, taking.before, now)
-    return _write(correction, taking.difference, wanted, now)
+    return _write(correction, taking.difference, wanted, now, f"undo {TOOL}")
 
 
 def _write(
-    correction: Correction, difference: Difference, wanted: gate.Labels, before: gate.Labels
+    correction: Correction, difference: Difference, wanted: gate.Labels, before: gate.Labels, tool: str
 ) -> Taking:
     changed = wanted != before
     values = np.union1d(before[changed], wanted[changed]).tolist()
     concerned = {name for name in correction.confirmed if correction.scheme.value(name) in values}
     correction.reopen(concerned)
     try:
-        writing = correction.write(difference.box, wanted, TOOL)
+        writing = correction.write(difference.box, wanted, tool)
     finally:
         correction.confirm(concerned)
     return Taking(difference, writing.written, writing.refused, before)

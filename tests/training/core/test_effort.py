@@ -68,6 +68,9 @@ def test_undoing_takes_time_but_is_no_stroke(scribe):
     scribe.paint(0, 10, 0, tool="undo", seconds=4.0, of=1)
     assert scribe.effort().total == Work(5.0, 1, 10)
     assert scribe.effort().organs["liver"] == Work(5.0, 1, 10)
+    scribe.paint(0, 10, LIVER, tool="undo shrink")
+    scribe.paint(0, 20, SPLEEN, tool="restore")
+    assert scribe.effort().total == Work(7.0, 1, 10)
 
 
 def test_seconds_are_shared_among_organs_by_voxels(scribe):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MACHINE = frozenset({"model", "import"})  # tools whose voxels nobody painted
 _PIECE = 1 << 18  # voxels; stays in the processor's cache
-_BACK_AND_FORTH = frozenset({"undo", "redo", "restore"})  # takes time, but is no stroke of its own
+_NO_STROKES = frozenset({"redo", "restore", "confirm", "reopen"})  # takes time, but paints nothing new
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,8 @@ def case_effort(case: str, changes: Iterable[Change], scheme: LabelScheme) -> Ca
 
 def by_hand(change: Change) -> bool:
     """Tell whether a person's brush or tool changed voxels; taking back and doing again is neither."""
-    own = change.of is None and change.tool not in _BACK_AND_FORTH
-    return own and change.voxels > 0 and change.tool not in MACHINE
+    again = change.of is not None or change.tool.startswith("undo") or change.tool in _NO_STROKES
+    return change.voxels > 0 and not again and change.tool not in MACHINE
 
 
 def dice_over_time(
