@@ -40,6 +40,8 @@ def test_every_record_on_disk_has_its_table():
         case,
         experiment,
         label_pair,
+        place,
+        place_notes,
         prediction,
         project_file,
         request,
@@ -47,6 +49,7 @@ def test_every_record_on_disk_has_its_table():
         second_reading,
         spec,
         trial_results,
+        usual_volumes,
     )
     from guidednet_training.core.record import Record
 
@@ -57,6 +60,8 @@ def test_every_record_on_disk_has_its_table():
         case,
         experiment,
         label_pair,
+        place,
+        place_notes,
         prediction,
         project_file,
         request,
@@ -64,6 +69,7 @@ def test_every_record_on_disk_has_its_table():
         second_reading,
         spec,
         trial_results,
+        usual_volumes,
     ):
         for name, value in vars(module).items():
             if isinstance(value, type) and issubclass(value, Record) and value.__module__ == module.__name__:

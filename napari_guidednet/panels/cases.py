@@ -97,6 +97,7 @@ class CasesPanel(QWidget):
         choice.addWidget(QLabel("Added cases go to the set"))
         choice.addWidget(self.split, 1)
         layout.addLayout(choice)
+        layout.addWidget(Section("Where to look in all cases", self.cohort))
         section = Section("Second reading", self.second)
         self.second.entered.connect(section.expand)
         layout.addWidget(section)

@@ -7,7 +7,7 @@ from guidednet_training.core.errors import GeometryError
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.labels import FLARE_13
 from guidednet_training.core.prediction import OrganMeasure, PredictionRecord
-from guidednet_training.core.triage import doubtful_regions, rank_cases, rank_organs, rank_slices
+from guidednet_training.core.triage import rank_organs, rank_slices
 from guidednet_training.core.volume import Volume
 
 GEOMETRY = Geometry((6, 20, 20), np.array([[0, 0, 2.0, 0], [0, 2, 0, 0], [5, 0, 0, 0], [0, 0, 0, 1]]))
@@ -41,20 +41,6 @@ def volumes(dtype):
     return Volume(labels, GEOMETRY, "labels"), Volume(confidence.astype(dtype), GEOMETRY, "confidence")
 
 
-def test_cases_by_the_mean_of_their_organs():
-    ranks = rank_cases(
-        [
-            record("sure", liver=0.9, spleen=0.8),
-            record("poor", liver=0.99, spleen=0.2),
-            record("none", liver=None),
-        ]
-    )
-    assert [rank.case for rank in ranks] == ["none", "poor", "sure"]
-    assert ranks[1].mean_confidence == pytest.approx(0.595)
-    assert (ranks[1].weakest_organ, ranks[1].weakest_confidence) == ("spleen", 0.2)
-    assert ranks[0].mean_confidence is None
-
-
 def test_organs_by_confidence_and_missing_ones_last():
     ranks = rank_organs(record("a", liver=0.9, gallbladder=None, pancreas=0.4))
     assert [rank.organ for rank in ranks] == ["pancreas", "liver", "gallbladder"]
@@ -71,29 +57,8 @@ def test_slices_by_the_confidence_of_their_organs(dtype):
     assert ranks[0].organ_voxels == 100
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
-def test_regions_are_connected_measured_and_ordered(dtype):
-    labels, confidence = volumes(dtype)
-    regions = doubtful_regions(labels, confidence, FLARE_13, smallest_ml=0)
-    assert [region.organ for region in regions] == ["liver", "liver", "spleen"]
-    assert regions[0].volume_ml == pytest.approx(2 * 22 * 20 / 1000)
-    assert regions[0].mean_confidence == pytest.approx(0.2, abs=2e-3)
-    assert regions[1].volume_ml == pytest.approx(4 * 20 / 1000)
-    assert regions[2].centre == (2, 14, 14)
-    for region in regions:  # one can jump there
-        assert labels.array[region.centre] == FLARE_13.value(region.organ)
-        assert confidence.array[region.centre] < 0.6 * (255 if dtype is np.uint8 else 1)
-
-
-def test_small_regions_and_the_rest_of_a_long_list_are_left_out():
-    labels, confidence = volumes(np.float32)
-    assert len(doubtful_regions(labels, confidence, FLARE_13, smallest_ml=0.03)) == 2
-    assert len(doubtful_regions(labels, confidence, FLARE_13, limit=1)) == 1
-    assert doubtful_regions(labels, confidence, FLARE_13, below=0.0) == []
-
-
 def test_another_grid_is_refused():
     labels, _ = volumes(np.float32)
     other = Geometry((6, 20, 20), np.diag([1.0, 1, 1, 1]))
     with pytest.raises(GeometryError, match="grid"):
-        doubtful_regions(labels, Volume(np.ones((6, 20, 20), np.float32), other, "confidence"), FLARE_13)
+        rank_slices(labels, Volume(np.ones((6, 20, 20), np.float32), other, "confidence"))
