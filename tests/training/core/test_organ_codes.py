@@ -29,4 +29,4 @@ def test_an_organ_has_its_code_and_side(name):
 def test_the_category_and_the_family_of_algorithms():
     assert listed(*ANATOMY)
     family = codes.DCM.ArtificialIntelligence
-    assert dicom_seg._FAMILY == (family.value, "DCM", family.meaning)
+    assert (family.value, "DCM", family.meaning) == dicom_seg._FAMILY

@@ -64,20 +64,30 @@ def _with_keyholes(rings: list[Polygon]) -> list[Polygon]:
     From the leftmost of its topmost vertices the line runs to the left, between voxels of the mask only.
     Sorted so, a hole comes after the ring that it meets.
     """
-    rings = [_with_middles(ring) for ring in rings]
     outer = [ring for ring in rings if _area(ring) > 0]
-    owner = {_key(vertex): number for number, ring in enumerate(outer) for vertex in ring}
-    for hole in sorted((ring for ring in rings if _area(ring) < 0), key=lambda ring: tuple(_top(ring))):
-        start = _top(hole)
-        meeting = _first_met(start, owner)
-        number = owner[meeting]
-        ring = outer[number]
-        at = int(np.flatnonzero((ring == meeting).all(axis=1))[0])
-        begin = int(np.flatnonzero((hole == start).all(axis=1))[0])
-        way = np.roll(hole, -begin, axis=0)
-        outer[number] = np.concatenate([ring[: at + 1], way, way[:1], ring[at:]])
-        owner |= {_key(vertex): number for vertex in hole}
-    return outer
+    holes = [_from_top(_with_middles(ring)) for ring in rings if _area(ring) < 0]
+    if not holes:
+        return outer
+    holes.sort(key=lambda ring: _key(ring[0]))
+    every = [*map(_with_middles, outer), *holes]
+    owner = {_key(vertex): (n, at) for n, ring in enumerate(every) for at, vertex in enumerate(ring)}
+    joined: list[list[tuple[int, int]]] = [[] for _ in every]  # of each ring: at which vertex, which hole
+    for number in range(len(outer), len(every)):
+        ring, at = _first_met(every[number][0], owner)
+        joined[ring].append((at, number))
+    paths: list[list[Polygon]] = [[] for _ in every]
+    for number in reversed(range(len(every))):  # what is joined to a ring comes after it
+        paths[number] = _path(every[number], [(at, paths[hole]) for at, hole in sorted(joined[number])])
+    return [np.concatenate(path) for path in paths[: len(outer)]]
+
+
+def _path(ring: Polygon, holes: list[tuple[int, list[Polygon]]]) -> list[Polygon]:
+    """Give the pieces of a way around a ring that turns aside at some vertices, around a hole, and back."""
+    pieces, last = [], 0
+    for at, way in holes:
+        pieces += [ring[last : at + 1], *way, way[0][:1]]
+        last = at
+    return [*pieces, ring[last:]]
 
 
 def _with_middles(ring: Polygon) -> Polygon:
@@ -87,12 +97,12 @@ def _with_middles(ring: Polygon) -> Polygon:
     return np.insert(ring, upright + 1, (ring[upright] + ahead[upright]) / 2.0, axis=0)
 
 
-def _first_met(start: Polygon, owner: dict[tuple[float, float], int]) -> tuple[float, float]:
+def _first_met(start: Polygon, owner: dict[tuple[float, float], tuple[int, int]]) -> tuple[int, int]:
     row, column = _key(start)
     while column > 0:
         column -= 0.5
         if (row, column) in owner:
-            return row, column
+            return owner[row, column]
     raise ValueError("a hole lies in no piece")  # cannot be: the mask is padded
 
 
@@ -100,10 +110,9 @@ def _key(vertex: Polygon) -> tuple[float, float]:
     return float(vertex[0]), float(vertex[1])
 
 
-def _top(ring: Polygon) -> Polygon:
-    """Give the leftmost of the vertices of the smallest row."""
-    first: Polygon = ring[np.lexsort((ring[:, 1], ring[:, 0]))[0]]
-    return first
+def _from_top(ring: Polygon) -> Polygon:
+    """Let a ring begin with the leftmost of the vertices of the smallest row."""
+    return np.roll(ring, -int(np.lexsort((ring[:, 1], ring[:, 0]))[0]), axis=0)
 
 
 def _area(ring: Polygon) -> float:
