@@ -77,6 +77,21 @@ class Display:
             shown[axis] = last - index[source] if flip else index[source]
         return shown[0], shown[1], shown[2]
 
+    def axial_slice(self, shown: int) -> int:
+        """Turn the number of an axial slice of the view into that along the same axis of the array."""
+        last = self.geometry.shape[self._reorient.permutation[0]] - 1
+        found = last - shown if self._reorient.flip[0] else shown
+        return min(max(found, 0), last)
+
+    def shown_places(self, places: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Turn places (n, 3) in voxels of the array, fractions too, into places in voxels of the view."""
+        steps = zip(self._reorient.permutation, self._reorient.flip, strict=True)
+        columns = [
+            self.geometry.shape[source] - 1 - places[:, source] if flip else places[:, source]
+            for source, flip in steps
+        ]
+        return np.stack(columns, axis=1).astype(np.float64)
+
     def extent_mm(self, extent_zyx: Sequence[float]) -> tuple[float, float, float]:
         """Turn the size of a box in voxels of the array into mm along the axes of the view."""
         z, y, x = (float(extent_zyx[axis]) for axis in self._reorient.permutation)

@@ -15,6 +15,7 @@ from ..state.review import organ_centre, organ_rows
 from .buttons import button
 from .command import Command
 from .guard import guarded
+from .history import HistoryBox
 from .organs import OrganTable
 from .places import PlacesBox
 from .regions import RegionsBox
@@ -37,13 +38,14 @@ class CorrectPanel(QWidget):
         self.desk = desk
         self.case = QLabel()
         self.saved = QLabel()
-        self.saved.setToolTip("Labels are saved by themselves two seconds after a change")
+        self.saved.setToolTip("Every change is on disk within a second; the whole labels are saved in pauses")
         self.view = ViewBox(desk)
         self.places = PlacesBox(desk)
         self.tools = ToolsBox(desk)
         self.regions = RegionsBox(desk)
         self.time = TimeBox(desk)
         self.table = OrganTable()
+        self.history = HistoryBox(desk, self.table)
         self.paint = button("Paint", "Brush of the selected organ; napari's own tools work too", self._paint)
         self.confirm = button(
             "Confirm organ",
@@ -78,6 +80,7 @@ class CorrectPanel(QWidget):
         layout.addWidget(Section("Where to look", self.places, opened=True))
         layout.addWidget(Section("Tools", self.tools, opened=True))
         layout.addWidget(Section("Region tools", self.regions))
+        layout.addWidget(Section("History", self.history))
         layout.addWidget(Section("Time", self.time))
 
     def _connect(self) -> None:
@@ -116,6 +119,7 @@ class CorrectPanel(QWidget):
             *self.view.commands(),
             *self.tools.commands(),
             *self.regions.commands(),
+            *self.history.commands(),
         )
 
     def refresh(self) -> None:

@@ -83,18 +83,20 @@ class Change:
 class Header(Record):
     """What a record of the journal says before its voxels; fields as in `Change`."""
 
-    number: int
+    number: int = Field(description="1, 2, 3, ... in the order of writing")
     author: str
-    when: str
-    tool: str
-    organs: tuple[str, ...] = ()
-    bundle: str | None = None
-    seconds: float = 0.0
-    voxels: int = 0
-    states: dict[str, tuple[OrganState, OrganState]] = Field(default_factory=dict)
-    slices: tuple[int, ...] = ()
-    of: int | None = None
-    continues: bool = False
+    when: str = Field(description="UTC, ISO 8601")
+    tool: str = Field(description="what wrote: paint, model, confirm, undo, ...")
+    organs: tuple[str, ...] = Field((), description="whose voxels or state changed")
+    bundle: str | None = Field(None, description="the model whose labels these are")
+    seconds: float = Field(0.0, description="of work since the change before, idle time left out")
+    voxels: int = Field(0, description="how many changed")
+    states: dict[str, tuple[OrganState, OrganState]] = Field(
+        default_factory=dict, description="organs whose state changed: before, after"
+    )
+    slices: tuple[int, ...] = Field((), description="slices confirmed or reopened, along the axial axis")
+    of: int | None = Field(None, description="the change that this one takes back or does again")
+    continues: bool = Field(False, description="the rest of the stroke that the change before began")
 
 
 @dataclass(frozen=True, eq=False)
