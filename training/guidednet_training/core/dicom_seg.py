@@ -44,6 +44,15 @@ def has_highdicom() -> bool:
     return find_spec("highdicom") is not None
 
 
+def require_highdicom() -> None:
+    """Raise GuidedNetError where highdicom is not installed."""
+    if not has_highdicom():
+        raise GuidedNetError(
+            "DICOM-SEG is written with highdicom, which is not installed.",
+            "Install it: pip install 'napari-guidednet[dicom]'. Importing DICOM-SEG works without.",
+        )
+
+
 def write_seg(
     path: Path,
     labels: NDArray[np.uint8],
@@ -76,11 +85,7 @@ def write_seg(
     FileError
         When no organ occurs or the file cannot be written.
     """
-    if not has_highdicom():
-        raise GuidedNetError(
-            "DICOM-SEG is written with highdicom, which is not installed.",
-            "Install it: pip install 'napari-guidednet[dicom]'. Importing DICOM-SEG works without.",
-        )
+    require_highdicom()
     present = np.bincount(labels.ravel(), minlength=256)
     names = tuple(name for name in scheme.names if present[scheme.value(name)])
     if not names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,25 @@ import numpy as np
 from .case import Case
 from .errors import ProjectError
 from .files import atomic_folder
-from .prediction import LABELS, map_path, read_prediction
+from .labels import scheme_named
+from .prediction import RECORD, map_path, read_prediction
 from .project import Project
 from .volume import Volume, write_volume
 
+Progress = Callable[[int, int, str], None]  # done, of how many, case
 
-def export_nifti(project: Project, out: Path, bundle: str | None = None) -> int:
+
+def silent(done: int, total: int, case: str) -> None:
+    """No progress is wanted."""
+
+
+def export_nifti(
+    project: Project,
+    out: Path,
+    bundle: str | None = None,
+    cases: Collection[str] | None = None,
+    progress: Progress = silent,
+) -> int:
     """Write labels, or the predictions of a bundle, as one NIfTI file per case, with `organs.csv`.
 
     Parameters
@@ -30,6 +43,10 @@ def export_nifti(project: Project, out: Path, bundle: str | None = None) -> int:
         Folder to make; it must not exist.
     bundle : str, optional
         Take this bundle's predictions (labels and maps) instead of the labels.
+    cases : collection of str, optional
+        Ids; default: all with labels or predictions.
+    progress : callable
+        Called with (done, total, case); may raise to stop, then nothing is left.
 
     Returns
     -------
@@ -39,23 +56,28 @@ def export_nifti(project: Project, out: Path, bundle: str | None = None) -> int:
     Raises
     ------
     ProjectError
-        When no case has what was asked for.
+        When no case has what was asked for, or an id is not known.
     """
-    wanted = [case for case in project.cases if _has(project, case, bundle)]
-    if not wanted:
-        what = f"predictions of '{bundle}'" if bundle else "labels"
-        raise ProjectError(f"No case of {project.name} has {what}.", "Segment or annotate a case first.")
+    wanted = asked_for(project, bundle, cases)
     with atomic_folder(out) as folder:
-        for case in wanted:
+        for done, case in enumerate(wanted):
+            progress(done, len(wanted), case.id)
             _write_case(project, case, bundle, folder)
+        progress(len(wanted), len(wanted), "")
         names = list(project.scheme.names)
         rows = [(project.scheme.value(name), name) for name in names]
         (folder / "organs.csv").write_text(_csv(("value", "organ"), rows), encoding="utf-8")
-        (folder / "cases.csv").write_text(_manifest(project, wanted, names), encoding="utf-8")
+        (folder / "cases.csv").write_text(manifest(project, wanted, names), encoding="utf-8")
     return len(wanted)
 
 
-def export_nnunet(project: Project, out: Path, organs: Sequence[str] = ()) -> int:
+def export_nnunet(
+    project: Project,
+    out: Path,
+    organs: Sequence[str] = (),
+    cases: Collection[str] | None = None,
+    progress: Progress = silent,
+) -> int:
     """Write a raw nnU-Net dataset: train and val cases under Tr, test cases under Ts.
 
     Only cases in which every one of `organs` is confirmed are written, because nnU-Net
@@ -69,6 +91,10 @@ def export_nnunet(project: Project, out: Path, organs: Sequence[str] = ()) -> in
         Folder to make; it must not exist.
     organs : sequence of organ names
         Default: all of the scheme.
+    cases : collection of str, optional
+        Ids; default: all.
+    progress : callable
+        Called with (done, total, case); may raise to stop, then nothing is left.
 
     Returns
     -------
@@ -78,42 +104,84 @@ def export_nnunet(project: Project, out: Path, organs: Sequence[str] = ()) -> in
     Raises
     ------
     ProjectError
-        When no case has all the organs confirmed.
+        When no case has all the organs confirmed, or an id is not known.
     SchemeError
         When an organ is not in the scheme.
     """
     unordered = {name: project.scheme.value(name) for name in organs or project.scheme.names}
     names = sorted(unordered, key=unordered.__getitem__)
-    wanted = [case for case in project.cases if set(names) <= _confirmed(project, case)]
+    chosen = _chosen(project, cases)
+    wanted = [case for case in chosen if set(names) <= _confirmed(project, case)]
     if not wanted:
         raise ProjectError(
             f"No case of {project.name} has all of these organs confirmed: {', '.join(names)}.",
             f"Choose organs with --organs; confirmed somewhere: {_confirmed_anywhere(project) or 'none'}.",
         )
     with atomic_folder(out) as folder:
-        for case in wanted:
+        for done, case in enumerate(wanted):
+            progress(done, len(wanted), case.id)
             _write_nnunet_case(project, case, names, folder)
+        progress(len(wanted), len(wanted), "")
         training = sum(case.split != "test" for case in wanted)
         content = json.dumps(_dataset(project.name, names, training), indent=1) + "\n"
         (folder / "dataset.json").write_text(content, encoding="utf-8")
-        (folder / "cases.csv").write_text(_manifest(project, wanted, names), encoding="utf-8")
+        (folder / "cases.csv").write_text(manifest(project, wanted, names), encoding="utf-8")
     return len(wanted)
+
+
+def asked_for(project: Project, bundle: str | None, cases: Collection[str] | None) -> list[Case]:
+    """Give the cases that have labels, or predictions of a bundle, among those named.
+
+    Raises
+    ------
+    ProjectError
+        When there is none, or an id is not known.
+    """
+    wanted = [case for case in _chosen(project, cases) if _has(project, case, bundle)]
+    if not wanted:
+        what = f"predictions of '{bundle}'" if bundle else "labels"
+        which = "None of these cases" if cases is not None else f"No case of {project.name}"
+        raise ProjectError(f"{which} has {what}.", "Segment or annotate a case first.")
+    return wanted
+
+
+def labels_of(project: Project, case: Case, bundle: str | None) -> Volume:
+    """Read the labels of a case, or what a bundle says, in the project's scheme.
+
+    Raises
+    ------
+    ProjectError
+        When there are none.
+    """
+    if bundle is None:
+        labels = project.labels(case.id)
+        if labels is None:
+            raise ProjectError(f"Case '{case.id}' has no labels.", "Segment or annotate it first.")
+        return labels
+    labels, _, record = read_prediction(project.prediction_folder(case.id, bundle))
+    if record.scheme == project.scheme.name:
+        return labels
+    array = scheme_named(record.scheme).remap(labels.array, project.scheme, allow_loss=True)
+    return labels.like(array, "labels")
+
+
+def _chosen(project: Project, cases: Collection[str] | None) -> tuple[Case, ...]:
+    if cases is None:
+        return project.cases
+    return tuple(project.case(case_id) for case_id in sorted(set(cases)))
 
 
 def _has(project: Project, case: Case, bundle: str | None) -> bool:
     if bundle is None:
         return project.annotation(case.id) is not None
-    return (project.prediction_folder(case.id, bundle) / LABELS).is_file()
+    return (project.prediction_folder(case.id, bundle) / RECORD).is_file()  # written last
 
 
 def _write_case(project: Project, case: Case, bundle: str | None, folder: Path) -> None:
+    write_volume(folder / f"{case.id}.nii.gz", labels_of(project, case, bundle))
     if bundle is None:
-        labels = project.labels(case.id)
-        if labels is not None:
-            write_volume(folder / f"{case.id}.nii.gz", labels)
         return
-    labels, maps, _ = read_prediction(project.prediction_folder(case.id, bundle))
-    write_volume(folder / f"{case.id}.nii.gz", labels)
+    _, maps, _ = read_prediction(project.prediction_folder(case.id, bundle))
     for name, volume in maps.items():
         write_volume(map_path(folder, f"{case.id}_{name}"), volume)
 
@@ -148,7 +216,8 @@ def _dataset(name: str, organs: Sequence[str], training: int) -> dict[str, Any]:
     }
 
 
-def _manifest(project: Project, cases: Iterable[Case], names: Sequence[str]) -> str:
+def manifest(project: Project, cases: Iterable[Case], names: Sequence[str]) -> str:
+    """Give the text of cases.csv: split, confirmed organs and those of them that are absent."""
     rows = []
     for case in cases:
         annotated = _confirmed(project, case) & set(names)
