@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -18,28 +17,25 @@ from ..backend import (
     UNKNOWN,
     UNLOCK,
     Annotation,
-    Change,
     GeometryError,
     OrganState,
-    SchemeError,
     current_author,
-    noted,
 )
 from . import gate
 from .body import Outside
 from .gate import Index, Labels, Mask
 from .history import History
+from .ledger import Ledger, States
 from .outcome import MergeReport, Snapshot, Undone, Writing, refusal
 from .session import OpenCase, Prediction
 from .stroke import Piece, Stroke, combined
-from .undoing import States, Undoing
-from .voxels import Voxels, count_voxels
+from .undoing import Undoing
+from .voxels import Voxels
 
 __all__ = ["Box", "Correction", "MergeReport", "Snapshot", "Undone", "Writing"]
 
 Box = tuple[slice, slice, slice]  # z, y, x
 
-_PAUSE_S = 20.0  # a longer gap between two strokes is a break, not work
 _NOTHING: Piece = combined(())
 STRANGER = "another program"  # what wrote past the gate
 
@@ -55,11 +51,6 @@ class Correction:
         Name written beside each edit; the login name if not given.
     clock : callable, optional
         Seconds, monotonic.
-
-    Attributes
-    ----------
-    annotation : Annotation
-        What is known of the labels now.
     """
 
     changed = Signal(object)  # frozenset of names of organs whose voxels changed
@@ -80,21 +71,21 @@ class Correction:
         self.author = author or current_author()
         self.refused_voxels = 0
         self.refusal = ""
-        untouched = dict.fromkeys(self.scheme.names, OrganState.UNTOUCHED)
-        self.annotation: Annotation = case.annotation.model_copy(
-            update={"organs": untouched | dict(case.annotation.organs)}
-        )
         self.voxels = Voxels(case.labels, case.counts)
         self._undoing = Undoing(self)
-        self._clock = clock
-        self._last_work_s: float | None = None
-        self._number = max(case.annotation.change or 0, case.past[-1].header.number if case.past else 0)
+        number = max(case.annotation.change or 0, case.past[-1].header.number if case.past else 0)
+        self._ledger = Ledger(self.scheme, case.annotation, number, self.author, clock)
         self._version, self._saved = 0, -1 if case.recovered else 0
         self._outside = case.outside
         self._stroke = Stroke()
         self._protect()
 
     # what is known
+
+    @property
+    def annotation(self) -> Annotation:
+        """The record as it would be saved now."""
+        return self._ledger.annotation
 
     @property
     def states(self) -> dict[str, OrganState]:
@@ -142,19 +133,19 @@ class Correction:
 
     def lock(self, names: Iterable[str]) -> None:
         """Protect organs from every writer until unlocked."""
-        self._turn_locks(LOCK, self._known(names) - self.locks)
+        self._turn_locks(LOCK, self._ledger.known(names) - self.locks)
 
     def unlock(self, names: Iterable[str]) -> None:
         """Let organs be written again; a confirmed organ stays protected until reopened."""
-        self._turn_locks(UNLOCK, self._known(names) & self.locks)
+        self._turn_locks(UNLOCK, self._ledger.known(names) & self.locks)
 
     def confirm(self, names: Iterable[str]) -> None:
         """Vouch for organs, present or absent: they are protected and join the labelled cases."""
-        self._vouch("confirm", self._known(names) - self.confirmed, OrganState.CONFIRMED)
+        self._vouch("confirm", self._ledger.known(names) - self.confirmed, OrganState.CONFIRMED)
 
     def reopen(self, names: Iterable[str]) -> None:
         """Take a confirmation back: the organs can be corrected again."""
-        self._vouch("reopen", self._known(names) & self.confirmed, OrganState.CORRECTED)
+        self._vouch("reopen", self._ledger.known(names) & self.confirmed, OrganState.CORRECTED)
 
     def confirm_slices(self, slices: Iterable[int]) -> None:
         """Vouch for whole slices along the axial axis of the grid: no writer changes them."""
@@ -230,8 +221,8 @@ class Correction:
         refused = self._stroke.take_refused()
         tool, piece = self._stroke.tool, self._stroke.take()
         if piece[0].size:
-            names = self._organs_in(piece)
-            states = self._moved(names, OrganState.CORRECTED)
+            names = self._ledger.organs_in(piece)
+            states = self._ledger.moved(names, OrganState.CORRECTED)
             goes_on = self._stroke.held and self._stroke.begun
             self._stroke.begun = True
             self._make(tool, names, piece, states, bundle=bundle, continues=goes_on)
@@ -259,7 +250,7 @@ class Correction:
         count = int(np.count_nonzero(write))
         if count:
             self.rewritten.emit()
-        organs = self._organs_in((index[write], old[write], wanted[write]))
+        organs = self._ledger.organs_in((index[write], old[write], wanted[write]))
         return Writing(count, index.size - count, organs)
 
     def restore(self, labels: Labels) -> Writing:
@@ -289,7 +280,9 @@ class Correction:
                 "Segment this case again.",
             )
         self.end()
-        kept = self.protected | (self._in_state(OrganState.CORRECTED) if keep_corrected else frozenset())
+        kept = self.protected | (
+            self._ledger.in_state(OrganState.CORRECTED) if keep_corrected else frozenset()
+        )
         table = gate.protection(self.scheme.value(name) for name in kept)
         index = np.flatnonzero(self.labels != said).astype(np.int64)
         human, wanted = self.voxels.at(index), np.ascontiguousarray(said).reshape(-1)[index]
@@ -298,7 +291,7 @@ class Correction:
         piece = index[write], human[write], labels[write]
         self.voxels.write(piece)
         organs = frozenset(self.scheme.names) - kept
-        states = self._moved(organs, OrganState.PREDICTED)
+        states = self._ledger.moved(organs, OrganState.PREDICTED)
         self._make("model", organs, piece, states, bundle=prediction.bundle, by_hand=False)
         refused = int(np.count_nonzero(wanted != labels)) + sum(places.size for places in closed.values())
         self._refuse({gate.ORGANS: refused} if refused else {})
@@ -325,7 +318,7 @@ class Correction:
     def undo_organ(self, name: str) -> Undone:
         """Take back the last change of one organ; what was done to others since stays."""
         self.end()
-        self._known([name])
+        self._ledger.known([name])
         return self._told(self._undoing.undo_organ(name, self.scheme.value(name)))
 
     def undo_merge(self) -> bool:
@@ -338,7 +331,7 @@ class Correction:
     def turn(self, piece: Piece, tool: str, organs: frozenset[str], states: States, **more: Any) -> None:
         """Write what the history asks for; `Undoing` has asked the gate."""
         self.voxels.write(piece)
-        self._make(tool, organs | self._organs_in(piece), piece, states, **more)
+        self._make(tool, organs | self._ledger.organs_in(piece), piece, states, **more)
         self._protect()
         if piece[0].size:
             self.rewritten.emit()
@@ -349,7 +342,7 @@ class Correction:
         """Copy what is to be saved; quick, for the main thread. Then `Snapshot.save` in a worker."""
         self.commit()
         self.repair()
-        known = self.annotation.model_copy(update={"change": self._number})
+        known = self.annotation.model_copy(update={"change": self._ledger.number})
         labels = self.case.image.like(self.voxels.copy(), "labels")
         return Snapshot(self.case.id, labels, known, self._version)
 
@@ -375,31 +368,10 @@ class Correction:
 
     # within
 
-    def _known(self, names: Iterable[str]) -> set[str]:
-        names = set(names)
-        strange = sorted(names - set(self.scheme.names))
-        if strange:
-            raise SchemeError(
-                f"The scheme {self.scheme.name} has no organ '{strange[0]}'.",
-                f"Its organs: {', '.join(self.scheme.names)}.",
-            )
-        return names
-
-    def _in_state(self, state: OrganState) -> frozenset[str]:
-        return frozenset(name for name, own in self.annotation.organs.items() if own is state)
-
-    def _moved(self, names: Iterable[str], state: OrganState) -> States:
-        now = self.annotation.organs
-        return {name: (now[name], state) for name in names if now[name] is not state}
-
-    def _organs_in(self, piece: Piece) -> frozenset[str]:
-        values = np.flatnonzero(count_voxels(piece[1]) + count_voxels(piece[2]))
-        return frozenset(self.scheme.organ(int(v)).name for v in values if 0 < v < self.scheme.n_classes)
-
     def _vouch(self, tool: str, names: set[str], state: OrganState) -> None:
         if names:
             self._settle()
-            self._make(tool, frozenset(names), _NOTHING, self._moved(names, state))
+            self._make(tool, frozenset(names), _NOTHING, self._ledger.moved(names, state))
             self._protect()
 
     def _turn_locks(self, tool: str, names: set[str]) -> None:
@@ -434,37 +406,11 @@ class Correction:
         if former is not None:
             self.locks_changed.emit()
 
-    def _make(
-        self,
-        tool: str,
-        organs: frozenset[str],
-        piece: Piece,
-        states: States,
-        first: str | None = None,
-        by_hand: bool = True,
-        **more: Any,
-    ) -> None:
-        """Journal a change and take it into what is known; the voxels are written."""
-        named = sorted(organs, key=lambda name: (name != first, self.scheme.value(name)))
-        self._number += 1
-        change = Change(
-            self._number,
-            self.author,
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            tool,
-            tuple(named),
-            more.pop("bundle", None),
-            self._worked_s() if by_hand else 0.0,
-            *piece,
-            states=states,
-            **more,
-        )
-        self.annotation = noted(self.annotation, change)
+    def _make(self, tool: str, organs: frozenset[str], piece: Piece, states: States, **more: Any) -> None:
+        """Journal a change whose voxels are written, and tell everybody."""
+        change = self._ledger.change(tool, organs, piece, states, **more)
         self.history.take(change)
         self.journaled.emit(change)
-        self._tell(change, organs)
-
-    def _tell(self, change: Change, organs: frozenset[str]) -> None:
         was_dirty = self.dirty
         self._version += 1
         if not was_dirty:
@@ -473,12 +419,6 @@ class Correction:
             self.states_changed.emit()
         if change.voxels or change.tool == "model":
             self.changed.emit(organs)
-
-    def _worked_s(self) -> float:
-        now_s = self._clock()
-        seconds = 1.0 if self._last_work_s is None else min(now_s - self._last_work_s, _PAUSE_S)
-        self._last_work_s = now_s
-        return round(seconds, 3)
 
     def _refuse(self, counts: dict[str, int]) -> None:
         voxels = sum(counts.values())

@@ -8,13 +8,12 @@ import numpy as np
 
 from ..backend import Change, Header, OrganState
 from .history import REDO, UNDO, UNDO_ORGAN, History
+from .ledger import States
 from .outcome import Undone, refusal
 from .stroke import Index, Piece
 
 if TYPE_CHECKING:
     from .correction import Correction
-
-States = dict[str, tuple[OrganState, OrganState]]
 
 _FEW = 3  # organs that are named; more are counted
 _WORDS = {UNDO: "Taken back", UNDO_ORGAN: "Taken back", REDO: "Done again"}
