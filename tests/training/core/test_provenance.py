@@ -121,6 +121,30 @@ def test_a_model_fill_taken_back_in_part(work):
     assert work.edited() == []
 
 
+def test_an_organs_undo_can_be_taken_back_itself(work):
+    fill = work.set([0, 4, 5], SPLEEN, "model", "m2")
+    back = work.set([4, 5], 0, "undo organ", of=fill.number)
+    assert work.machine() == [SPLEEN, LIVER, LIVER, 0, 0, 0]
+    work.undo(back)
+    assert work.machine() == [SPLEEN, LIVER, LIVER, 0, SPLEEN, SPLEEN]
+    assert work.edited() == []
+
+
+def test_a_tool_that_was_tried_out_leaves_no_trace(work):
+    taken = work.set([3, 4], SPLEEN, "take", "m2")
+    work.set(taken.index, taken.old, "undo take")
+    assert work.machine() == [LIVER, LIVER, LIVER, 0, 0, 0]
+    work.set([3], LIVER, "grow")
+    work.set([3], 0, "undo grow")
+    assert work.edited() == []
+
+
+def test_whose_a_restored_version_was_is_not_known(work):
+    work.set([3], SPLEEN)
+    work.set([0, 3], [0, LIVER], "restore")
+    assert work.edited() == []
+
+
 def test_bits_of_edited_and_confirmed(work):
     work.set([2, 3], SPLEEN)
     origin = trace(work.labels, work.changes)

@@ -19,8 +19,9 @@ from .labels import UNKNOWN, LabelScheme
 from .project import Project
 
 MACHINE, EDITED, CONFIRMED = 0, 1, 2  # of `provenance`: bits; 3 is edited and confirmed
-GIVEN = frozenset({"model", "import"})  # tools that bring labels from elsewhere
-AGAIN = frozenset({"undo", "redo", "undo organ"})
+# tools that bring labels from elsewhere; whose a restored version was is not known, so it counts as given
+GIVEN = frozenset({"model", "import", "restore"})
+UNDO, REDO = "undo", "redo"  # "undo organ" and "undo grow" begin with the first
 
 Labels = NDArray[np.uint8]
 
@@ -78,19 +79,22 @@ def trace(labels: Labels, changes: Iterable[Change]) -> Origin:
     machine = labels.copy()
     flat = machine.reshape(-1)
     touched = np.zeros(flat.size, bool)
-    given: dict[int, tuple[Change, Labels]] = {}  # a machine's change, and what machines had said before it
+    given: dict[int, _Given] = {}
+    by_model = False
     for change in changes:
-        fresh = change.index[~touched[change.index]]
-        flat[fresh] = change.old[~touched[change.index]]
-        touched[fresh] = True
+        fresh = ~touched[change.index]
+        flat[change.index[fresh]] = change.old[fresh]
+        touched[change.index[fresh]] = True
+        before = flat[change.index]
         if from_elsewhere(change):
-            given[change.number] = (change, flat[change.index])
             flat[change.index] = change.new
-        elif change.tool in AGAIN and change.of in given:
-            _again(flat, change, *given[change.of])
-    return Origin(
-        machine, any(change.bundle is not None or change.tool == "model" for change, _ in given.values())
-    )
+        elif (original := _original(change, given)) is not None:
+            original.turn(flat, change)
+        else:
+            continue
+        given[change.number] = _Given(change.tool, change.index, before, flat[change.index])
+        by_model |= change.bundle is not None or change.tool == "model"
+    return Origin(machine, by_model)
 
 
 def from_elsewhere(change: Change) -> bool:
@@ -98,15 +102,32 @@ def from_elsewhere(change: Change) -> bool:
     return change.bundle is not None or change.tool in GIVEN
 
 
-def _again(flat: Labels, change: Change, original: Change, before: Labels) -> None:
-    """Take back, or do again, what a machine wrote in some or all of its voxels."""
-    if change.tool == "redo":
-        flat[change.index] = change.new
-        return
-    place = np.searchsorted(original.index, change.index)
-    known = place < original.index.size
-    known[known] = original.index[place[known]] == change.index[known]
-    flat[change.index[known]] = before[place[known]]
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """A change of what machines say: where, and what they said before and after it."""
+
+    tool: str
+    index: NDArray[np.int64]
+    before: Labels
+    after: Labels
+
+    def turn(self, flat: Labels, change: Change) -> None:
+        """Take it back, or do it again, as far as a change does: in some or all of its voxels."""
+        place = np.searchsorted(self.index, change.index)
+        known = place < self.index.size
+        known[known] = self.index[place[known]] == change.index[known]
+        values = self.after if change.tool == REDO else self.before
+        flat[change.index[known]] = values[place[known]]
+
+
+def _original(change: Change, given: dict[int, _Given]) -> _Given | None:
+    """Give the change of what machines say that a change takes back or does again, if it does."""
+    if change.of is not None:
+        return given.get(change.of)
+    undone = change.tool.removeprefix(f"{UNDO} ")  # a tool that is tried out names itself
+    if undone == change.tool:
+        return None
+    return next((each for each in reversed(given.values()) if each.tool == undone), None)
 
 
 def provenance(labels: Labels, origin: Origin, scheme: LabelScheme, confirmed: Collection[str]) -> Labels:
