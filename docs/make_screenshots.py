@@ -98,7 +98,7 @@ def take_all(photographer: Photographer) -> None:
     photographer.shoot("labels")
 
     photographer.open_case(UNLABELLED)
-    photographer.wait(lambda: bool(panel.correct.places.spots))
+    photographer.wait(lambda: panel.correct.places.tour is not None)
     photographer.go_to("stomach")
     panel.correct.view.outline.setChecked(True)
     panel.correct.view.show_map("confidence")

@@ -67,6 +67,15 @@ def test_a_piece_inside_another_organ_becomes_that_organ(sound):
     np.testing.assert_array_equal(mend(sound, place, labels), sound[1])
 
 
+def test_two_ends_of_the_aortic_arch_at_the_edge_of_the_scan_are_one_organ():
+    fine = make_phantom(1, (20, 20, 20), (4.0, 4.0, 4.0))[0].geometry
+    labels = np.zeros((20, 20, 20), np.uint8)
+    labels[4:, 4:8, 4:8] = labels[15:, 12:16, 4:8] = V["aorta"]
+    assert not of_kind(check_anatomy(labels, AMOS_15, fine), "pieces")
+    labels[19] = 0
+    assert len(of_kind(check_anatomy(labels, AMOS_15, fine), "pieces")) == 1
+
+
 def test_crumbs_share_one_place():
     labels = np.zeros((40, 40, 40), np.uint8)
     labels[10:30, 10:30, 10:30] = V["liver"]

@@ -86,14 +86,26 @@ def _organ_place(case: CheckedCase, shape: OrganShape) -> OrganPlace:
 
 
 def _pieces(case: CheckedCase, shape: OrganShape) -> Iterator[tuple[Place, Piece]]:
-    """Give a place for every piece but the largest; the small ones share one."""
-    rest = shape.pieces[1:]
+    """Give a place for every piece but the largest; the small ones share one.
+
+    Two pieces that both end at the same edge of the scan, like the two ends of the aortic arch, are one
+    organ that is joined outside.
+    """
+    edges = _edges(case, shape.pieces[0])
+    rest = [piece for piece in shape.pieces[1:] if not edges & _edges(case, piece)]
     large = [piece for piece in rest if case.ml(piece.voxels) >= CRUMB_ML][:MOST_PIECES]
     for piece in large:
         yield _piece_place(case, shape, piece), piece
     crumbs = [piece for piece in rest if case.ml(piece.voxels) < CRUMB_ML]
     if crumbs:
         yield _crumbs_place(case, shape, crumbs), crumbs[0]
+
+
+def _edges(case: CheckedCase, piece: Piece) -> set[tuple[int, str]]:
+    """Give the edges of the scan that a piece reaches."""
+    sides = list(zip(piece.box, case.labels.shape, strict=True))
+    first = {(axis, "first") for axis, (side, _) in enumerate(sides) if side.start == 0}
+    return first | {(axis, "last") for axis, (side, n) in enumerate(sides) if side.stop == n}
 
 
 def _piece_place(case: CheckedCase, shape: OrganShape, piece: Piece) -> Place:
