@@ -12,6 +12,7 @@ from guidednet_training.core import events, promotion
 from guidednet_training.core.adjudication import Side, note_settled, settled_labels, settlements
 from guidednet_training.core.agreement import Agreement, Difference, Differences
 from guidednet_training.core.anatomy_checks import check_anatomy
+from guidednet_training.core.annotating import changed_box, read_structures, replace_organs
 from guidednet_training.core.bug_report import bug_report, save_bug_report
 from guidednet_training.core.bundle import (
     BundleManifest,
@@ -37,6 +38,7 @@ from guidednet_training.core.estimate import Estimate, Measured, Pace, Workload,
 from guidednet_training.core.exporting import export_nifti, export_nnunet
 from guidednet_training.core.files import read_text, write_text
 from guidednet_training.core.geometry import DISPLAY, Geometry, Reorient
+from guidednet_training.core.handing_over import HandOver, export_dicom
 from guidednet_training.core.importing import ImportPlan, apply_import, plan_import
 from guidednet_training.core.journal import Change, Entry, Header, read_entries, read_journal
 from guidednet_training.core.journal_writer import JournalWriter
@@ -69,6 +71,7 @@ from guidednet_training.core.prediction import (
     RECORD,
     OrganMeasure,
     PredictionRecord,
+    read_labels,
     read_prediction,
     read_record,
     write_prediction,
@@ -93,6 +96,7 @@ from guidednet_training.core.second_reading import (
     readings,
 )
 from guidednet_training.core.spec import NetSpec, OptimSpec, PatchSpec, PreprocessSpec, TrainSpec
+from guidednet_training.core.structures import StructureSet, paint_structures, propose_organs
 from guidednet_training.core.usual_volumes import confirmed_volumes, usual_volumes
 from guidednet_training.core.volume import (
     SUFFIXES,
@@ -145,6 +149,7 @@ __all__ = [
     "Geometry",
     "GeometryError",
     "GuidedNetError",
+    "HandOver",
     "Header",
     "ImportPlan",
     "JournalWriter",
@@ -182,6 +187,7 @@ __all__ = [
     "SpecError",
     "Split",
     "Start",
+    "StructureSet",
     "TrainRequest",
     "TrainSpec",
     "Verdict",
@@ -191,6 +197,7 @@ __all__ = [
     "apply_import",
     "bug_report",
     "canonical_name",
+    "changed_box",
     "check_anatomy",
     "confirmed_volumes",
     "current_author",
@@ -199,6 +206,7 @@ __all__ = [
     "draw_cases",
     "estimate",
     "events",
+    "export_dicom",
     "export_nifti",
     "export_nnunet",
     "find_doubts",
@@ -216,22 +224,27 @@ __all__ = [
     "noted",
     "open_places",
     "pace_command",
+    "paint_structures",
     "plan_import",
     "preset_spec",
     "promotion",
+    "propose_organs",
     "publish_bundle",
     "ranked",
     "read_entries",
     "read_findings",
     "read_journal",
+    "read_labels",
     "read_notes",
     "read_plan",
     "read_prediction",
     "read_record",
     "read_scores",
+    "read_structures",
     "read_text",
     "read_volume",
     "readings",
+    "replace_organs",
     "resolve_bundle",
     "run_state",
     "save_bug_report",

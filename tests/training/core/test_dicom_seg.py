@@ -13,7 +13,7 @@ from guidednet_training.core.dicom_source import read_source
 from guidednet_training.core.errors import FileError, GeometryError, GuidedNetError
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.labels import FLARE_13
-from guidednet_training.core.structures import painted, propose_organs
+from guidednet_training.core.structures import paint_structures, propose_organs
 from guidednet_training.core.volume import read_geometry, read_volume
 
 SHAPE = (6, 9, 11)  # 99 voxels a slice: no whole number of bytes
@@ -50,7 +50,7 @@ def test_labels_come_back_voxel_by_voxel(series, tmp_path):
     found = round_trip(series, labels, tmp_path / "seg.dcm")
     organs = propose_organs(found, FLARE_13)
     assert sorted(organs.values()) == sorted(FLARE_13.names)
-    again, doubled = painted(found, organs, FLARE_13)
+    again, doubled = paint_structures(found, organs, FLARE_13)
     np.testing.assert_array_equal(again, without_unknown(labels))
     assert doubled == 0
 
@@ -107,7 +107,7 @@ def test_series_of_every_slant(tmp_path, make_series, step):
     folder = make_series(tmp_path / "ct", np.zeros(SHAPE), step=step)
     labels = random_labels(SHAPE, 4)
     found = round_trip(folder, labels, tmp_path / "seg.dcm")
-    again, _ = painted(found, propose_organs(found, FLARE_13), FLARE_13)
+    again, _ = paint_structures(found, propose_organs(found, FLARE_13), FLARE_13)
     np.testing.assert_array_equal(again, without_unknown(labels))
 
 
@@ -128,7 +128,7 @@ def test_headers_spoilt_by_anonymising_are_mended(tmp_path, make_series):
     assert (data.PatientBirthDate, data.PatientSex, data.StudyDate, data.StudyTime) == ("", "", "", "")
     assert data.StudyInstanceUID == read_source(folder).slices[0].StudyInstanceUID  # made up alike each time
     found = read_seg(tmp_path / "seg.dcm", read_geometry(folder))
-    again, _ = painted(found, propose_organs(found, FLARE_13), FLARE_13)
+    again, _ = paint_structures(found, propose_organs(found, FLARE_13), FLARE_13)
     np.testing.assert_array_equal(again, without_unknown(labels))
 
 
@@ -137,7 +137,7 @@ def test_the_axes_of_the_case_may_run_otherwise(series, tmp_path):
     write_seg(tmp_path / "seg.dcm", labels, FLARE_13, read_source(series))
     turn = read_geometry(series).reorient_to("ARI")
     found = read_seg(tmp_path / "seg.dcm", turn.geometry(read_geometry(series)))
-    again, _ = painted(found, propose_organs(found, FLARE_13), FLARE_13)
+    again, _ = paint_structures(found, propose_organs(found, FLARE_13), FLARE_13)
     np.testing.assert_array_equal(again, turn.apply(without_unknown(labels)))
 
 
@@ -197,7 +197,7 @@ def test_a_liver_of_another_program(real_data):
     folder = real_data / "dicom" / "dcmqi_ct_and_seg"
     found = read_seg(folder / "liver.dcm", read_geometry(folder))
     assert propose_organs(found, FLARE_13) == {1: "liver"}
-    labels, _ = painted(found, {1: "liver"}, FLARE_13)
+    labels, _ = paint_structures(found, {1: "liver"}, FLARE_13)
     assert found.structures[0].outside == 0
     hu = read_volume(folder).array[labels == 1]
     assert hu.size > 30_000
@@ -211,5 +211,5 @@ def test_real_series(real_data, tmp_path, name):
     volume = read_volume(folder)
     labels = blocks(volume.array.shape)
     found = round_trip(folder, labels, tmp_path / "seg.dcm")
-    again, _ = painted(found, propose_organs(found, FLARE_13), FLARE_13)
+    again, _ = paint_structures(found, propose_organs(found, FLARE_13), FLARE_13)
     np.testing.assert_array_equal(again, labels)

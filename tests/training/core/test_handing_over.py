@@ -14,7 +14,7 @@ from guidednet_training.core.journal import read_journal
 from guidednet_training.core.labels import AMOS_15, FLARE_13
 from guidednet_training.core.prediction import PredictionRecord, write_prediction
 from guidednet_training.core.project import Project
-from guidednet_training.core.structures import painted
+from guidednet_training.core.structures import paint_structures
 from guidednet_training.core.volume import Volume, read_volume, write_volume
 
 SHAPE = (5, 12, 14)
@@ -49,7 +49,7 @@ def project(tmp_path, make_series):
 def labels_in(path, project, case_id):
     found = read_structures(path, project.case(case_id).geometry, project.image_path(case_id))
     assert not found.notes
-    return painted(found, chosen_organs(project, found, None), project.scheme)[0]
+    return paint_structures(found, chosen_organs(project, found, None), project.scheme)[0]
 
 
 @pytest.mark.parametrize(("kind", "ending"), [("dicom-seg", "seg"), ("rtstruct", "rtstruct")])

@@ -12,7 +12,7 @@ from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.labels import FLARE_13
 from guidednet_training.core.rtstruct import write_rtstruct
 from guidednet_training.core.rtstruct_reading import read_rtstruct
-from guidednet_training.core.structures import painted, propose_organs
+from guidednet_training.core.structures import paint_structures, propose_organs
 from guidednet_training.core.volume import read_geometry, read_volume
 
 SHAPE = (5, 14, 17)
@@ -38,7 +38,7 @@ def written(series, labels, path):
 
 def read_labels(path, geometry):
     found = read_rtstruct(path, geometry)
-    return painted(found, propose_organs(found, FLARE_13), FLARE_13)[0]
+    return paint_structures(found, propose_organs(found, FLARE_13), FLARE_13)[0]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,18 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..core.errors import GuidedNetError
-from . import desktop, evaluating, experiment, models, predicting, projects, reporting, runs, training
+from . import (
+    desktop,
+    evaluating,
+    exchange,
+    experiment,
+    models,
+    predicting,
+    projects,
+    reporting,
+    runs,
+    training,
+)
 
 EPILOG = """\
 a first day:
@@ -66,7 +77,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"guidednet {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for family in (desktop, projects, predicting, training, evaluating, experiment, models, reporting, runs):
+    for family in (
+        desktop, projects, exchange, predicting, training, evaluating, experiment, models, reporting, runs,
+    ):  # fmt: skip
         family.register(verbs)
     return parser
 

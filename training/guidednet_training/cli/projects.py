@@ -1,4 +1,4 @@
-"""Verbs on projects: new, import, export."""
+"""Verbs on projects: new, import."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ def register(verbs: Any) -> None:
     """Add the verbs to the parser."""
     _register_new(verbs)
     _register_import(verbs)
-    _register_export(verbs)
 
 
 def _register_new(verbs: Any) -> None:
@@ -74,28 +73,6 @@ def _register_import(verbs: Any) -> None:
 def _count_or_ids(text: str) -> int | list[str]:
     """Read "4" as a number of cases and "btcv_05,btcv_15" as their ids."""
     return int(text) if text.isdecimal() else [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _register_export(verbs: Any) -> None:
-    export = verbs.add_parser(
-        "export",
-        help="write labels or predictions as NIfTI files, or an nnU-Net dataset",
-        description="Writes what a project holds for other programs, each case on its own grid.",
-    )
-    export.add_argument("project", type=Path, metavar="PROJECT")
-    export.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder to write")
-    export.add_argument(
-        "--layout", default="nifti", choices=("nifti", "nnunet"),
-        help="nifti: labels and organs.csv (default); nnunet: a raw dataset with images and dataset.json",
-    )  # fmt: skip
-    export.add_argument(
-        "--predictions", metavar="MODEL", help="write this model's predictions instead of the labels"
-    )
-    export.add_argument(
-        "--organs", metavar="A,B,C",
-        help="nnunet: only these organs, only cases in which all of them are confirmed (default: all)",
-    )  # fmt: skip
-    export.set_defaults(act=_export)
 
 
 def _new(arguments: argparse.Namespace) -> None:
@@ -196,21 +173,3 @@ def _agreed(count: int) -> bool:
             "Add --yes (or --dry-run to look only).",
         )
     return input(f"Import these {count} cases? [y/N] ").strip().lower() in ("y", "yes")
-
-
-def _export(arguments: argparse.Namespace) -> None:
-    from ..core.exporting import export_nifti, export_nnunet
-    from ..core.project import Project
-
-    with Project.open(arguments.project, write=False) as project:
-        if arguments.layout == "nnunet":
-            if arguments.predictions:
-                raise ProjectError(
-                    "Predictions cannot go into an nnU-Net dataset: its labels are taken for the truth.",
-                    "Use --layout nifti.",
-                )
-            organs = [name.strip() for name in (arguments.organs or "").split(",") if name.strip()]
-            count = export_nnunet(project, arguments.out, organs)
-        else:
-            count = export_nifti(project, arguments.out, arguments.predictions)
-    print(f"Wrote {count} cases to {arguments.out}")

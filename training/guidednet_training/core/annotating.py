@@ -24,7 +24,7 @@ from .project_file import utc_now
 from .rtstruct import RTSTRUCT_STORAGE
 from .rtstruct_reading import read_rtstruct
 from .stream import DAMAGED
-from .structures import StructureSet, listed, painted, propose_organs
+from .structures import StructureSet, listed, paint_structures, propose_organs
 
 Labels = NDArray[np.uint8]
 Region = tuple[slice, slice, slice]
@@ -85,13 +85,13 @@ def read_structures(path: Path | str, geometry: Geometry, image: Path | None = N
     return StructureSet(path, found.kind, geometry, found.structures, notes)
 
 
-def replacing(labels: Labels, drawn: Labels, values: list[int]) -> Region | None:
+def changed_box(labels: Labels, drawn: Labels, values: list[int]) -> Region | None:
     """Give the box in which the organs of these values are or will be; None where they are nowhere.
 
     Parameters
     ----------
     labels, drawn : array of uint8, shape (z, y, x)
-        Now, and as `painted` gives them.
+        Now, and as `paint_structures` gives them.
     """
     table = np.zeros(256, bool)
     table[values] = True
@@ -106,7 +106,7 @@ def replacing(labels: Labels, drawn: Labels, values: list[int]) -> Region | None
     return spans[0], spans[1], spans[2]
 
 
-def replaced(labels: Labels, drawn: Labels, values: list[int]) -> Labels:
+def replace_organs(labels: Labels, drawn: Labels, values: list[int]) -> Labels:
     """Give labels in which the organs of these values are what was drawn, and nothing else of them."""
     table = np.arange(256, dtype=np.uint8)
     table[values] = BACKGROUND
@@ -146,8 +146,8 @@ def take_structures(project: Project, case_id: str, found: StructureSet, organs:
     image = project.image(case_id) if stored is None else stored
     old = np.zeros(case.shape, np.uint8) if stored is None else stored.array
     known = project.annotation(case_id) or _untouched(project)
-    drawn, doubled = painted(found, organs, scheme)
-    new = replaced(old, drawn, [scheme.value(name) for name in set(organs.values())])
+    drawn, doubled = paint_structures(found, organs, scheme)
+    new = replace_organs(old, drawn, [scheme.value(name) for name in set(organs.values())])
     wanted = new != old
     free = wanted & ~_closed(project, known, case.geometry, old, new)
     names = tuple(name for name in scheme.names if name in organs.values())

@@ -22,7 +22,7 @@ from .new_case import check_grid
 from .project import Project
 from .rtstruct import write_rtstruct
 from .rtstruct_reading import read_rtstruct
-from .structures import StructureSet, painted
+from .structures import StructureSet, paint_structures
 
 DicomKind = Literal["dicom-seg", "rtstruct"]
 _ENDINGS = {"dicom-seg": "seg", "rtstruct": "rtstruct"}
@@ -126,7 +126,7 @@ def write_checked(
     try:
         found = _READERS[kind](path, case.geometry)
         organs = dict(enumerate(names, start=1))
-        again, doubled = painted(found, organs, scheme)
+        again, doubled = paint_structures(found, organs, scheme)
         differing = int(np.count_nonzero(again != np.where(labels == UNKNOWN, 0, labels))) + doubled
         if differing:
             raise FileError(

@@ -92,7 +92,7 @@ def check_organs(found: StructureSet, organs: Mapping[int, str], scheme: LabelSc
         scheme.value(organ)
 
 
-def painted(
+def paint_structures(
     found: StructureSet, organs: Mapping[int, str], scheme: LabelScheme
 ) -> tuple[NDArray[np.uint8], int]:
     """Give a label map of the chosen structures.
