@@ -36,6 +36,8 @@ class CompareBox(QWidget):
             "Compare the labels with those of a model: the one in use, the one before or any other\n"
             "that has segmented this case"
         )
+        self.other.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.other.setMinimumContentsLength(12)  # names of models are long, the dock is narrow
         self.other.currentIndexChanged.connect(self._forget)
         self.blink = button(
             "Blink", "Show the labels now and the other ones in turn (Alt+X)", self.turn_blink
@@ -81,7 +83,7 @@ class CompareBox(QWidget):
         with QSignalBlocker(self.other):
             self.other.clear()
             for other in found:
-                self.other.addItem(other.title, other.bundle)
+                self.other.addItem(other.title, other.key)
             if not found:
                 self.other.addItem(NOBODY, None)
             self.other.setCurrentIndex(max(0, self.other.findData(chosen)))

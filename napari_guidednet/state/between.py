@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,11 +13,12 @@ from scipy import ndimage
 from . import gate
 from .boxes import Box, Spacing, box_of, whole, widened
 from .distance import signed
+from .stroke import Piece
 from .suggestion import Suggestion
 from .walker import leaning, smoothed, walk
 
 MOST_MM = 60.0  # a wider gap is no gap: the organ may really be absent there
-_BAND_MM = 4.0  # how far the image may move the border that the shapes give
+_BAND_MM = 4.0  # how far the image may move the border that the shapes give; half the depth of thin organs
 _APART = 0.5  # two outlines that overlap less than this belong to something oblique
 _TRUST = 0.15  # in what HU say, against a neighbour in the random walk
 
@@ -71,6 +72,28 @@ def gaps(
     found = empty or _between(sorted(set(painted) & set(present.tolist())), step_mm)
     here = tuple(gap for gap in found if at is not None and at in gap.slices)
     return here or found
+
+
+def painted_slices(pieces: Iterable[Piece], value: int, axis: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """Give the slices in which an organ was painted or erased by hand, each stroke within one of them.
+
+    Parameters
+    ----------
+    pieces : iterable of (index, old, new)
+        The strokes: places in the flattened grid, labels before and after.
+    value : int
+        Of the organ.
+    axis : int
+        Of the grid, across the slices.
+    shape : (z, y, x)
+    """
+    found = set()
+    for index, old, new in pieces:
+        mine = index[(old == value) | (new == value)]
+        slices = np.unique(np.unravel_index(mine, tuple(shape))[axis])
+        if len(slices) == 1:  # a stroke in another view crosses many and completes none
+            found.add(int(slices[0]))
+    return tuple(sorted(found))
 
 
 def fill_between(
@@ -184,9 +207,10 @@ def _refined(
     organ = np.where(painted, labels == value, depth > 0)
     ring = painted & (labels != value)
     prior = leaning(hu, [hu[painted & organ]], [hu[ring]])
-    fixed = ~free | (np.abs(depth) > _BAND_MM)
+    band_mm = min(_BAND_MM, float(np.nanmax(depth, initial=0.0)) / 2)
+    fixed = ~free | (np.abs(depth) >= band_mm)
     prior[fixed] = organ[fixed]
-    closeness = np.where(free, 1 - np.minimum(np.abs(depth) / _BAND_MM, 1), 0)  # of the border
+    closeness = np.where(free, 1 - np.minimum(np.abs(depth) / max(band_mm, 1e-6), 1), 0)  # of the border
     trust = np.float32(_TRUST) * np.ones_like(hu)
     prior = np.where(fixed, prior, closeness * prior + (1 - closeness) * organ).astype(np.float32)
     return walk(hu, prior, trust, fixed, spacing) > 0.5

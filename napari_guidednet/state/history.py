@@ -70,6 +70,11 @@ class History:
         """Give the voxels of a change and of those that continue it."""
         return combined(_piece(self._items[n]) for n in self._group(number))
 
+    def newest(self) -> Iterator[tuple[Change | Header, Piece]]:
+        """Give the changes that are not taken back, newest first, each with its voxels."""
+        for group in reversed(self._done):
+            yield _header(self._items[group[0]]), self.piece(group[0])
+
     def of_organ(self, name: str, value: int) -> Iterator[tuple[int, Piece]]:
         """Give the changes of an organ that are not taken back, newest first, and its voxels in them."""
         back: set[int] = set()

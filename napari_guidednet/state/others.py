@@ -1,4 +1,4 @@
-"""Whose labels the open case can be compared with: every model that has segmented it."""
+"""Whose labels the open case can be compared with: models that segmented it, their networks, a vote."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..backend import RECORD, FileError, GuidedNetError, ModelBundle
+from ..backend import RECORD, FileError, GuidedNetError, ModelBundle, read_record
 from .session import Session
+from .taking import majority
+
+VOTE = "vote"  # the key of what most of them say
+_FEWEST = 3  # voters; of two none can be outvoted
 
 
 @dataclass(frozen=True)
@@ -18,17 +22,30 @@ class Other:
     Attributes
     ----------
     bundle : str
-        The model that gave them.
+        The model that gave them; "" where several did.
     title : str
         In words: "bundle-2, in use".
+    network : str or None
+        The network of that model that says so alone.
+    voters : tuple of str
+        Keys of those whose majority this is.
     """
 
     bundle: str
     title: str
+    network: str | None = None
+    voters: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What it is asked for by: "bundle-2", "bundle-2/a" or "vote"."""
+        if self.voters:
+            return VOTE
+        return self.bundle if self.network is None else f"{self.bundle}/{self.network}"
 
 
 def others(session: Session) -> tuple[Other, ...]:
-    """Give the models that have segmented the open case, the one in use first."""
+    """Give the models that have segmented the open case, the one in use first, then networks and the vote."""
     project, case = session.project, session.case
     if project is None or case is None:
         return ()
@@ -38,11 +55,22 @@ def others(session: Session) -> tuple[Other, ...]:
     finished = sorted(path.parent.name for path in folder.glob(f"*/{RECORD}"))
     ranked = sorted(finished, key=lambda name: (name != current, name != before))
     roles = {current: ", in use", before: ", the one before"}
-    return tuple(Other(name, f"{name}{roles.get(name, '')}") for name in ranked)
+    models = [Other(name, f"{name}{roles.get(name, '')}") for name in ranked]
+    networks = [
+        Other(name, f"{name}, network {network}", network)
+        for name in ranked
+        for network in _networks(session, case.id, name)
+    ]
+    return (*models, *networks, *_vote(models, networks))
 
 
-def read_other(session: Session, case: str, bundle: str) -> npt.NDArray[np.uint8]:
-    """Read what a model said (for a worker).
+def read_other(session: Session, case: str, key: str) -> npt.NDArray[np.uint8]:
+    """Read what a model, one of its networks or the majority says (for a worker).
+
+    Parameters
+    ----------
+    key : str
+        Of an `Other` of the open case, or the name of a bundle.
 
     Returns
     -------
@@ -54,10 +82,33 @@ def read_other(session: Session, case: str, bundle: str) -> npt.NDArray[np.uint8
     GuidedNetError
         When there is no such prediction, or it is on another grid.
     """
-    prediction = session.load_prediction(case, bundle)
-    if prediction is None:
+    if key == VOTE:
+        voters = next((other.voters for other in others(session) if other.voters), ())
+        if not voters:
+            raise FileError(
+                f"Fewer than {_FEWEST} opinions on {case} are stored.", "Segment it with more models."
+            )
+        said = [read_other(session, case, voter) for voter in voters]
+        return majority(said, said[0])
+    bundle, _, network = key.partition("/")
+    labels = session.load_labels(case, bundle, network or None)
+    if labels is None:
         raise FileError(f"{bundle} has not segmented {case}.", "Segment the case with it first.")
-    return np.asarray(prediction.labels.array, dtype=np.uint8)
+    return np.asarray(labels.array, dtype=np.uint8)
+
+
+def _networks(session: Session, case: str, bundle: str) -> tuple[str, ...]:
+    record = read_record(session.opened.prediction_folder(case, bundle))
+    return () if record is None else record.networks
+
+
+def _vote(models: list[Other], networks: list[Other]) -> tuple[Other, ...]:
+    """Give what most say: networks speak for their models, where their labels are stored."""
+    apart = {network.bundle for network in networks}
+    voters = tuple(other.key for other in (*models, *networks) if other.network or other.bundle not in apart)
+    if len(voters) < _FEWEST:
+        return ()
+    return (Other("", f"majority of {len(voters)}", voters=voters),)
 
 
 def _parent(session: Session, bundle: str) -> str | None:

@@ -25,6 +25,7 @@ from ..backend import (
     Volume,
     has_starter,
     read_entries,
+    read_labels,
     read_prediction,
     read_record,
     scheme_named,
@@ -237,6 +238,20 @@ class Session:
         labels, maps, record = read_prediction(folder)
         labels = self._in_scheme(labels, record)
         return Prediction(case_id, record.bundle, labels, maps, record, self.opened.scheme)
+
+    def load_labels(self, case_id: str, bundle: str, network: str | None = None) -> Volume | None:
+        """Read only the labels a bundle gave a case (for a worker); None where it has none.
+
+        Parameters
+        ----------
+        network : str, optional
+            What this network of the bundle said alone.
+        """
+        folder = self._prediction_folder(case_id, bundle)
+        if folder is None:
+            return None
+        labels, record = read_labels(folder, network)
+        return self._in_scheme(labels, record)
 
     def show_prediction(self, prediction: Prediction | None) -> None:
         """Show a loaded prediction, if its case is still the open one."""

@@ -15,12 +15,13 @@ Floats = npt.NDArray[np.float32]
 _BINS = np.arange(-300.0, 701.0, 10.0)  # HU; soft tissue differs by more than the width of a bin
 _BLUR = 2.0  # bins; the noise of a CT
 _EVEN = 0.02  # share of a bin at which a histogram begins to mean something
-_EDGE_HU = 25.0  # a step in HU that half stops the walker; noise of a smoothed abdominal CT is about 10
+_EDGE_HU = 20.0  # the least step in HU that stops the walker: fat to organ is 100, organ to organ 30
+_NOISE = 3.0  # steps up to so many times the usual one are noise
 _LEAK = 1e-3  # or a bright vessel inside an organ would be a wall
 _ROUNDS, _ENOUGH = 60, 2e-3  # of the conjugate gradients; x is only compared with 0.5
 
 
-def smoothed(image: npt.NDArray[np.generic], spacing: Sequence[float], mm: float = 0.8) -> Floats:
+def smoothed(image: npt.NDArray[np.generic], spacing: Sequence[float], mm: float = 1.2) -> Floats:
     """Give a CT with less noise, as float32."""
     return np.asarray(
         ndimage.gaussian_filter(image.astype(np.float32), [mm / step for step in spacing]), np.float32
@@ -99,11 +100,13 @@ def _histogram(samples: Sequence[Floats]) -> npt.NDArray[np.float64]:
 
 def _weights(image: Floats, spacing: Sequence[float]) -> list[Floats]:
     """Give, for each axis, the weight between a voxel and the next."""
+    steps = [np.diff(image, axis=axis) for axis in range(image.ndim)]
+    usual = max((float(np.median(np.abs(step))) for step in steps if step.size), default=0.0)
+    edge_hu = max(_EDGE_HU, _NOISE * usual)
     weights = []
-    for axis, step_mm in enumerate(spacing):
+    for step, step_mm in zip(steps, spacing, strict=True):
         near = (min(spacing) / step_mm) ** 2
-        jump = np.diff(image, axis=axis) / np.float32(_EDGE_HU)
-        weights.append((near * (np.exp(-jump * jump) + _LEAK)).astype(np.float32))
+        weights.append((near * (np.exp(-((step / edge_hu) ** 2)) + _LEAK)).astype(np.float32))
     return weights
 
 

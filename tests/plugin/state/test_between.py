@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_guidednet.state.between import Gap, fill_between, gaps
+from napari_guidednet.state.between import Gap, fill_between, gaps, painted_slices
 
 SPACING = (3.0, 1.0, 1.0)
 SHAPE = (20, 48, 48)
@@ -61,6 +61,23 @@ def test_slices_painted_by_hand_count_where_none_is_empty():
     truth = ellipsoid()
     assert gaps(truth, 1, 0, 3.0) == ()
     assert gaps(truth, 1, 0, 3.0, painted=(6, 7, 11, 0)) == (Gap(7, 11),)
+
+
+def test_a_stroke_counts_for_its_slice_and_one_across_slices_for_none():
+    def piece(where, old, new):
+        index = np.flatnonzero(where)
+        return index, np.full(index.size, old, np.uint8), np.full(index.size, new, np.uint8)
+
+    z, y, _ = np.indices(SHAPE)
+    pieces = [
+        piece((z == 7) & (y < 4), 0, 1),
+        piece((z == 11) & (y < 4), 1, 0),
+        piece((y == 20) & (z > 3), 0, 1),
+        piece((z == 15) & (y < 4), 0, 2),
+    ]
+    assert painted_slices(pieces, 1, 0, SHAPE) == (7, 11)
+    assert painted_slices(pieces, 1, 1, SHAPE) == (20,)
+    assert painted_slices([], 1, 0, SHAPE) == ()
 
 
 def test_filling_anew_removes_what_lies_beyond_the_shape():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_guidednet.backend import FileError
+from napari_guidednet.backend import FileError, read_record, write_prediction
 from napari_guidednet.state.others import others, read_other
 from napari_guidednet.state.session import OpenCase, Session
 
@@ -31,3 +31,29 @@ def test_their_labels_are_read_on_the_grid_of_the_case(
     assert np.array_equal(read_other(session, open_case.id, "a"), phantoms[1][1].array)
     with pytest.raises(FileError, match="has not segmented unlabelled"):
         read_other(session, open_case.id, "nobody")
+
+
+def test_networks_that_were_stored_speak_for_their_model(
+    session: Session, open_case: OpenCase, store_prediction, phantoms
+):
+    labels = phantoms[1][1]
+    store_prediction(session.opened, "a")
+    folder = session.opened.prediction_folder(open_case.id, "b")
+    record = read_record(session.opened.prediction_folder(open_case.id, "a"))
+    apart = {"x": labels.like(np.zeros_like(labels.array), "labels"), "y": labels}
+    write_prediction(folder, labels, {}, record.model_copy(update={"bundle": "b"}), apart)
+    found = others(session)
+    assert [other.key for other in found] == ["a", "b", "b/x", "b/y", "vote"]
+    assert found[2].title == "b, network x"
+    assert found[-1].title == "majority of 3"
+    assert found[-1].voters == ("a", "b/x", "b/y")
+    assert not read_other(session, open_case.id, "b/x").any()
+    np.testing.assert_array_equal(read_other(session, open_case.id, "vote"), labels.array)
+
+
+def test_two_opinions_are_no_majority(session: Session, open_case: OpenCase, store_prediction):
+    for name in ("a", "b"):
+        store_prediction(session.opened, name)
+    assert [other.key for other in others(session)] == ["a", "b"]
+    with pytest.raises(FileError, match="Fewer than 3 opinions"):
+        read_other(session, open_case.id, "vote")
