@@ -42,6 +42,7 @@ class CaseLayers:
     organ_selected = Signal(str)  # name of the organ the brush writes
     layers_changed = Signal()  # other layers are shown: views beside this one show them too
     moved = Signal(object, object)  # world point (z, y, x) in mm; extent in mm to be framed, or None
+    only_changed = Signal()  # other organs are drawn, see `only`
     windowed = Signal(float, float)  # lowest and highest HU that is shown
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -52,6 +53,7 @@ class CaseLayers:
         self._views: dict[str, npt.NDArray[np.uint8]] = {}
         self._shown_maps: dict[str, OnSight] = {}  # the same maps, clear where there is only air
         self._map_opacity = 1.0
+        self.only: frozenset[str] = frozenset()  # names of the organs that are drawn
         self.image: DescribedImage | None = None
         self.labels: GuardedLabels | None = None
         self.brushes = Brushes()
@@ -94,6 +96,7 @@ class CaseLayers:
         self.clear()
         self._display = Display(case.image.geometry)
         self._correction = correction
+        self.only = frozenset(case.scheme.names)
         self.image = self._ct_layer(case)
         self.labels = self._organ_layer(case, correction)
         self.brushes.show(self.labels, self._display.view(case.image.array), case.scheme)
@@ -199,9 +202,11 @@ class CaseLayers:
             self.labels.selected_label = self._correction.scheme.value(name)
 
     def show_only(self, names: Iterable[str] | None) -> None:
-        """Draw only some organs; all if none is named."""
+        """Draw only some organs, or none; all for None."""
         if self.labels is not None and self._correction is not None:
-            self.labels.colormap = label_colormap(self._correction.scheme, names)
+            self.only = frozenset(self._correction.scheme.names if names is None else names)
+            self.labels.colormap = label_colormap(self._correction.scheme, self.only)
+            self.only_changed.emit()
 
     def paint(self, on: bool) -> None:
         """Take the brush, or put it down."""

@@ -37,9 +37,9 @@ def label_colormap(scheme: LabelScheme, only: Iterable[str] | None = None) -> Di
     Parameters
     ----------
     only : iterable of str, optional
-        Names of the organs to show; all if there is none.
+        Names of the organs to show; all if not given.
     """
-    shown = set(only or ()) or set(scheme.names)
+    shown = set(scheme.names if only is None else only)
     colours: dict[int | None, object] = {None: _STRANGE_RGBA, 0: "transparent", UNKNOWN: _UNKNOWN_RGBA}
     for organ in scheme.organs:
         colours[scheme.value(organ.name)] = (*rgb(organ), 1.0 if organ.name in shown else 0.0)

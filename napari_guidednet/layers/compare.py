@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Showing = Literal["now", "other", "difference"]
 
 # Three colours that no organ border hides and that the colour-blind can tell apart (Okabe and Ito).
-DIFFERENCE_COLOURS = {ONLY_HERE: "#e69f00", ONLY_THERE: "#56b4e9", ANOTHER: "#cc79a7"}
+DIFFERENCE_COLOURS: dict[int | None, str] = {ONLY_HERE: "#e69f00", ONLY_THERE: "#56b4e9", ANOTHER: "#cc79a7"}
 _LOOKS = ("opacity", "contour", "colormap")
 
 
@@ -135,4 +135,6 @@ class Compare:
 
 
 def _difference_colormap() -> DirectLabelColormap:
-    return DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **DIFFERENCE_COLOURS})
+    colours: dict[int | None, str] = {None: "transparent", 0: "transparent"}
+    colours.update(DIFFERENCE_COLOURS)
+    return DirectLabelColormap(color_dict=colours)

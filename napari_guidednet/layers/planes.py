@@ -90,12 +90,14 @@ class Planes:
         layers.layers_changed.connect(self._show)
         layers.moved.connect(self._frame)
         self._main.dims.events.point.connect(self._on_point)
+        self._main.events.theme.connect(self._on_theme)
         self._main.mouse_move_callbacks.append(self._point_here)
         for model in self.models:
             model.dims.events.point.connect(self._on_point)
             model.events.status.connect(self._on_status)
             model.mouse_move_callbacks.append(self._point_here)
             model.mouse_drag_callbacks.append(layers.window_drag)
+        self._on_theme()
         self._show()
 
     def close(self) -> None:
@@ -103,6 +105,7 @@ class Planes:
         self._layers.layers_changed.disconnect(self._show)
         self._layers.moved.disconnect(self._frame)
         self._main.dims.events.point.disconnect(self._on_point)
+        self._main.events.theme.disconnect(self._on_theme)
         self._main.mouse_move_callbacks.remove(self._point_here)
         for plane in self.planes:
             plane.model.dims.events.point.disconnect(self._on_point)
@@ -173,6 +176,10 @@ class Planes:
         for model in self.models:
             if model.layers:
                 zoom_on(model, world, extent_mm)
+
+    def _on_theme(self, event: Any = None) -> None:
+        for model in self.models:
+            model.theme = self._main.theme
 
     def _on_status(self, event: Any) -> None:
         self._main.status = event.value

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QColor, QPixmap
-from qtpy.QtWidgets import QTableWidgetItem, QWidget
+from qtpy.QtCore import QPoint, QSignalBlocker, Qt, Signal
+from qtpy.QtGui import QColor, QCursor, QPixmap
+from qtpy.QtWidgets import QMenu, QTableWidgetItem, QWidget
 
 from ..backend import OrganState
 from ..state.review import OrganRow
-from .tables import CELL, PlainTable
+from .tables import CELL, ROW_HEIGHT, PlainTable
 
 ORGAN, SHOW, LOCK, CONFIRM, STATE, VOLUME, SURE = range(7)
+LEAST_ROWS = 10  # seen without scrolling in the table itself; the panel scrolls as a whole
 COLUMNS = ("Organ", "Show", "Lock", "OK", "State", "ml", "Sure")
 TIPS = (
-    "Click to paint this organ; double click to go to it",
-    "Show or hide the organ's labels",
+    "Click to paint this organ; double click to go to it; right click to see it alone",
+    "Show or hide the organ's labels; a click up here shows or hides them all",
     "Lock: no brush, tool or model can change it (Alt+L)",
     "Confirm: you vouch for this organ in this case, present or absent.\n"
     "It is protected and used for training. Untick to reopen it.",
@@ -40,6 +42,9 @@ class OrganTable(PlainTable):
         self._names: tuple[str, ...] = ()
         self.itemChanged.connect(self._ticked)
         self.itemSelectionChanged.connect(self._picked)
+        self.horizontalHeader().sectionClicked.connect(self._on_header)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(lambda place: self.menu(place).exec(QCursor.pos()))
         self.cellDoubleClicked.connect(lambda row, _column: self.visited.emit(self._names[row]))
 
     @property
@@ -62,6 +67,7 @@ class OrganTable(PlainTable):
         colours : mapping
             Organ name to "#rrggbb".
         """
+        self.setMinimumHeight(ROW_HEIGHT * (1 + min(len(rows), LEAST_ROWS)))
         with QSignalBlocker(self):
             self.clearSelection()
             self.setRowCount(len(rows))
@@ -99,6 +105,23 @@ class OrganTable(PlainTable):
                 self.cell(row, SHOW).setCheckState(_check(on))
         self.shown_changed.emit(self.shown)
 
+    def show_alone(self, name: str) -> None:
+        """Untick the Show box of every other organ."""
+        with QSignalBlocker(self):
+            for row, other in enumerate(self._names):
+                self.cell(row, SHOW).setCheckState(_check(other == name))
+        self.shown_changed.emit(self.shown)
+
+    def menu(self, place: QPoint) -> QMenu:
+        """Give the menu of a right click at a place of the table."""
+        menu, row = QMenu(self), self.rowAt(place.y())
+        if 0 <= row < len(self._names):
+            title, name = self.cell(row, ORGAN).text(), self._names[row]
+            menu.addAction(f"Show only {title}", partial(self.show_alone, name))
+            menu.addAction(f"Go to {title}", partial(self.visited.emit, name))
+        menu.addAction("Show all organs", partial(self.show_all, True))
+        return menu
+
     @property
     def shown(self) -> frozenset[str]:
         """Names of the organs whose Show box is ticked."""
@@ -106,6 +129,10 @@ class OrganTable(PlainTable):
         return frozenset(
             n for row, n in enumerate(self._names) if self.cell(row, SHOW).checkState() == ticked
         )
+
+    def _on_header(self, column: int) -> None:
+        if column == SHOW:
+            self.show_all(len(self.shown) < len(self._names))
 
     def _ticked(self, item: QTableWidgetItem) -> None:
         name, on = self._names[item.row()], item.checkState() == Qt.CheckState.Checked

@@ -13,7 +13,9 @@ from .buttons import button
 from .command import Command
 from .compare import CompareBox
 from .guard import guarded
-from .planes import ViewsDock
+from .planes import SideViews
+from .side_dock import ViewsDock
+from .view_3d import OrgansView
 
 if TYPE_CHECKING:
     from .desk import Desk
@@ -53,10 +55,19 @@ class ViewBox(QWidget):
         self.opacity.setValue(100)
         self.opacity.setToolTip("Opacity of the map")
         self.opacity.valueChanged.connect(self._set_opacity)
-        self.views = ViewsDock(desk, self)
+        self.views = ViewsDock(desk, self, "GuidedNet views", SideViews)
         self.views.changed.connect(self._on_views)
+        self.organs_3d = ViewsDock(desk, self, "GuidedNet 3-D", OrgansView)
+        self.organs_3d.changed.connect(self._on_3d)
+        self.views.beside, self.organs_3d.beside = self.organs_3d, self.views
+        self.three_d = button(
+            "3-D",
+            "Show the organs as surfaces in a view of their own; they follow your strokes (Alt+T)",
+            self.turn_3d,
+        )
+        self.three_d.setCheckable(True)
         self.planes = button(
-            "Coronal + sagittal",
+            "Planes",
             "Show coronal and sagittal views beside the axial one; paint in each of them (Alt+V).\n"
             "Hold Shift and move the mouse: all views follow the cursor.",
             self.turn_planes,
@@ -68,7 +79,7 @@ class ViewBox(QWidget):
         self.cross_hair.toggled.connect(self._set_cross_hair)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Views", _row(self.planes, self.cross_hair))
+        form.addRow("Views", _row(self.planes, self.three_d, self.cross_hair))
         form.addRow("CT window", _row(self.window_preset, self.outline))
         form.addRow("Map", _row(self.map, self.opacity))
         self.compare = CompareBox(desk)
@@ -109,6 +120,7 @@ class ViewBox(QWidget):
             Command(
                 "next_window", "Next CT window: abdomen, liver, lung, bone, wide", "Alt-W", self.next_window
             ),
+            Command("organs_3d", "Show or hide the organs in 3-D", "Alt-T", self.turn_3d),
             *self.compare.commands(),
         )
 
@@ -124,6 +136,20 @@ class ViewBox(QWidget):
         self.desk.say(
             "Coronal and sagittal views: paint in each. Hold Shift and move: all views follow the cursor."
         )
+
+    @guarded
+    def turn_3d(self) -> None:
+        """Open the view of the organs in 3-D, or close it."""
+        if self.organs_3d.is_open:
+            self.organs_3d.close()
+            self.desk.say("The 3-D view is closed.")
+            return
+        self.organs_3d.open()
+        self.desk.say("The organs in 3-D: drag to turn them. They follow your strokes when the hand rests.")
+
+    def _on_3d(self, on: bool) -> None:
+        with QSignalBlocker(self.three_d):
+            self.three_d.setChecked(on)
 
     def _on_views(self, on: bool) -> None:
         with QSignalBlocker(self.planes):

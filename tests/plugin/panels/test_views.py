@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from napari.qt import QtViewer
 from qtpy.QtCore import QCoreApplication, QEvent
+from qtpy.QtGui import QCloseEvent
 
 from napari_guidednet.backend import AMOS_15
+from napari_guidednet.panels.organs import SHOW
 
 LIVER = AMOS_15.value("liver")
 
@@ -17,8 +19,11 @@ LIVER = AMOS_15.value("liver")
 @pytest.fixture
 def box(with_case):
     """The View section of the dock with a case open; side views are closed at the end."""
-    yield with_case.correct.view
-    with_case.correct.view.views.close()
+    box = with_case.correct.view
+    yield box
+    for dock in (box.views, box.organs_3d):
+        dock.close()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 def _side_canvases(viewer):
@@ -45,7 +50,7 @@ def test_they_open_beside_the_axial_view_and_close_without_a_trace(box, with_cas
 def test_closing_the_dock_in_napari_closes_them_too(box, with_case, qtbot):
     box.turn_planes()
     with_case.viewer.window.remove_dock_widget(box.views.views)
-    qtbot.waitUntil(lambda: not box.views.is_open, timeout=5000)
+    qtbot.waitUntil(lambda: not box.views.is_open, timeout=30_000)
     assert not box.planes.isChecked()
     assert not _side_canvases(with_case.viewer)
     box.turn_planes()
@@ -58,7 +63,7 @@ def test_a_stroke_in_the_coronal_view_reaches_the_axial_one(box, with_case, qtbo
     layers.go_to((10, 14, 14))
     z, y, x = with_case.viewer.dims.current_step
     coronal.paint((z, y, x), LIVER)
-    qtbot.waitUntil(lambda: np.asarray(layers.labels._slice.image.raw)[y, x] == LIVER, timeout=5000)
+    qtbot.waitUntil(lambda: np.asarray(layers.labels._slice.image.raw)[y, x] == LIVER, timeout=30_000)
     assert with_case.desk.correction.dirty
 
 
@@ -86,7 +91,7 @@ def test_another_case_comes_into_the_open_views(box, with_case, qtbot):
     box.turn_planes()
     model = box.views.views.planes.models[0]
     with_case.desk.open_case("labelled")
-    qtbot.waitUntil(lambda: with_case.desk.correction.case.id == "labelled", timeout=10_000)
+    qtbot.waitUntil(lambda: with_case.desk.correction.case.id == "labelled", timeout=60_000)
     assert [layer.name for layer in model.layers] == ["CT labelled", "Organs labelled"]
 
 
@@ -102,3 +107,66 @@ def test_a_window_set_by_the_mouse_is_named_and_a_preset_takes_it_away(box, with
     layers.set_window("Bone")
     assert box.window_preset.currentText() == "Bone"
     assert box.window_preset.count() == 5
+
+
+def test_organs_in_3d_follow_the_labels(box, with_case, qtbot, monkeypatch):
+    monkeypatch.setattr("napari_guidednet.panels.view_3d.REST_MS", 10)
+    box.three_d.click()
+    view = box.organs_3d.views
+    assert box.three_d.isChecked()
+    qtbot.waitUntil(lambda: "no organ" in view.label.text().lower(), timeout=60_000)
+    new = np.full((6, 6, 6), LIVER, np.uint8)
+    with_case.desk.correction.write((slice(8, 14), slice(8, 14), slice(8, 14)), new, "test")
+    qtbot.waitUntil(lambda: view.organs.values == {LIVER}, timeout=60_000)
+    with_case.desk.layers.show_only(["spleen"])
+    assert not view.organs.model.layers["Liver"].visible
+    box.turn_3d()
+    assert not box.three_d.isChecked()
+    assert not _side_canvases(with_case.viewer)
+
+
+def test_labels_are_compared_with_those_of_a_model(box, with_case, store_prediction, qtbot):
+    compare, desk = box.compare, with_case.desk
+    assert not compare.blink.isEnabled()
+    assert "segment" in compare.other.currentText()
+    store_prediction(desk.session.project, "tiny")
+    desk.show_prediction(desk.session.load_prediction("unlabelled"))
+    assert compare.other.currentText() == "tiny, in use"
+    compare.differ.click()
+    qtbot.waitUntil(lambda: desk.layers.compare.showing == "difference", timeout=60_000)
+    assert compare.differ.isChecked()
+    assert "only tiny" in compare.legend.text()
+    compare.blink.click()
+    assert desk.layers.compare.showing == "other"
+    assert not compare.differ.isChecked()
+    assert "Alt+X" in with_case.status.happened.text()
+    compare.turn_blink()
+    assert desk.layers.compare.showing == "now"
+    assert desk.layers.labels.visible
+
+
+def test_open_views_do_not_outlive_the_window(box, with_case, qtbot):
+    box.turn_planes()
+    box.turn_3d()
+    window = with_case.viewer.window._qt_window
+    QCoreApplication.sendEvent(window, QCloseEvent())
+    assert not box.views.is_open
+    assert not box.organs_3d.is_open
+    assert not _side_canvases(with_case.viewer)
+
+
+def test_one_organ_alone_all_or_none(with_case):
+    table, layers = with_case.correct.table, with_case.desk.layers
+    place = table.visualItemRect(table.item(table.row_of("liver"), 0)).center()
+    actions = {action.text(): action for action in table.menu(place).actions()}
+    actions["Show only Liver"].trigger()
+    assert layers.only == {"liver"}
+    assert layers.labels.get_color(1)[3] == 0
+    header = table.horizontalHeader()
+    header.sectionClicked.emit(SHOW)
+    assert layers.only == set(AMOS_15.names)
+    header.sectionClicked.emit(SHOW)
+    assert layers.only == frozenset()
+    assert layers.labels.get_color(LIVER)[3] == 0
+    table.menu(place).actions()[-1].trigger()
+    assert layers.labels.get_color(LIVER)[3] > 0
