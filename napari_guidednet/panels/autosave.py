@@ -122,6 +122,8 @@ class Autosave(QObject):
         """Let go of a correction: its changes are on disk when this returns, the whole labels soon after."""
         self._timer.stop()
         self.flush()
+        if wait:
+            self._loader.wait()  # the project may be closed next
         correction, writer, project = self._correction, self._writer, self._project()
         self._correction = self._writer = None
         if correction is None or writer is None:
@@ -132,7 +134,6 @@ class Autosave(QObject):
             snapshot = correction.snapshot()
             title = f"Saving {snapshot.case}"
             if wait:
-                self._loader.wait()
                 self._try(partial(_save, snapshot, project, None))
             else:
                 self._loader.load(title, partial(_save, snapshot, project, None), self._done)

@@ -288,7 +288,7 @@ class Correction:
         human, wanted = self.voxels.at(index), np.ascontiguousarray(said).reshape(-1)[index]
         labels, _ = gate.merged(human, wanted, table)
         write, closed = self.gate.judge(index, human, labels)
-        piece = index[write], human[write], labels[write]
+        piece = (index, human, labels) if write.all() else (index[write], human[write], labels[write])
         self.voxels.write(piece)
         organs = frozenset(self.scheme.names) - kept
         states = self._ledger.moved(organs, OrganState.PREDICTED)

@@ -105,9 +105,9 @@ class Gate:
         undoing : bool
             What was there before may come back, even outside the body.
         """
-        write: Mask = old != new
-        refused = {ORGANS: index[write & ~allowed(old, new, self.protected)]}
-        write &= allowed(old, new, self.protected)
+        wanted: Mask = old != new
+        write = wanted & allowed(old, new, self.protected)
+        refused = {ORGANS: index[wanted & ~write]}
         if self.slices:
             closed = write & self.in_slices(index)
             refused[SLICES], write = index[closed], write & ~closed

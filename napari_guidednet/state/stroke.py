@@ -31,10 +31,10 @@ def combined(pieces: Iterable[Piece]) -> Piece:
     index = np.concatenate([piece[0] for piece in pieces]).astype(np.int64, copy=False)
     old = np.concatenate([piece[1] for piece in pieces])
     new = np.concatenate([piece[2] for piece in pieces])
-    if np.any(np.diff(index) <= 0):
+    if np.any(index[1:] <= index[:-1]):
         order = np.argsort(index, kind="stable")
         index, old, new = index[order], old[order], new[order]
-        starts = np.append(True, np.diff(index) > 0)
+        starts = np.append(True, index[1:] != index[:-1])
         ends = np.append(starts[1:], True)
         index, old, new = index[starts], old[starts], new[ends]
     changed = old != new

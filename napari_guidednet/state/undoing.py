@@ -59,7 +59,8 @@ class Undoing:
         correction = self._correction
         index, now, new = piece
         still = correction.voxels.at(index) == now  # what was changed since in another way stays
-        index, now, new = index[still], now[still], new[still]
+        if not still.all():
+            index, now, new = index[still], now[still], new[still]
         write, refused = correction.gate.judge(index, now, new, undoing=True)
         if not write.all():
             counts = {reason: int(places.size) for reason, places in refused.items()}
