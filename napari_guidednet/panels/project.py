@@ -23,6 +23,7 @@ from .buttons import button
 from .exporting import ExportBox
 from .guard import guarded
 from .importing import ImportBox
+from .structures import StructureBox
 
 if TYPE_CHECKING:
     from .desk import Desk
@@ -45,6 +46,7 @@ class ProjectPanel(QWidget):
         )
         self.new = NewProjectBox(desk)
         self.importing = ImportBox(desk)
+        self.structures = StructureBox(desk)
         self.exporting = ExportBox(desk)
         layout = QVBoxLayout(self)
         layout.addWidget(self.about)
@@ -54,6 +56,7 @@ class ProjectPanel(QWidget):
         layout.addLayout(row)
         layout.addWidget(self.new)
         layout.addWidget(self.importing)
+        layout.addWidget(self.structures)
         layout.addWidget(self.exporting)
         layout.addStretch(1)
         desk.session.project_changed.connect(self._show)
@@ -64,6 +67,7 @@ class ProjectPanel(QWidget):
     def _show(self, project: Project | None) -> None:
         self.new.setVisible(project is None)
         self.importing.setVisible(project is not None)
+        self.structures.setVisible(project is not None)
         self.exporting.setVisible(project is not None)
         self.sample.setVisible(project is None)
         self.open.setText("Open a project …" if project is None else "Open another project …")

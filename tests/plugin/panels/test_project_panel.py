@@ -68,7 +68,7 @@ def test_a_folder_that_cannot_be_imported_leaves_the_box_ready(panel, answers, t
 
 def test_labels_are_exported_to_a_new_folder(opened, answers, tmp_path, qtbot):
     answers.folders = [tmp_path]
-    opened.project.exporting.nifti.click()
+    opened.project.exporting.go.click()
     qtbot.waitUntil(lambda: "Exported 2 cases" in opened.status.happened.text(), timeout=20_000)
     out = next(tmp_path.glob("project_labels_*"))
     assert sorted(path.name for path in out.rglob("*labelled*.nii.gz")) or list(out.iterdir())

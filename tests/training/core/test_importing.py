@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from guidednet_training.core.dicom_seg import write_seg
+from guidednet_training.core.dicom_source import read_source
 from guidednet_training.core.errors import FileError, ProjectError
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.importing import ImportPlan, apply_import, plan_import
@@ -397,3 +399,46 @@ def test_btcv_is_understood(real_data: Path) -> None:
     twelve = row(plan, "btcv_12")
     assert "gallbladder" in twelve.organs
     assert "gallbladder" not in twelve.values.values()
+
+
+# What was drawn in DICOM, beside its slices
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, make_series):
+    """A folder with two DICOM series; beside the slices of the first lies a segmentation of them."""
+    folder = tmp_path / "dicom"
+    for seed, name in enumerate(("first", "second")):
+        make_series(folder / name, np.random.default_rng(seed).integers(-500, 500, SHAPE))
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[1:3, 1:4, 2:5] = AMOS_15.value("liver")
+    labels[0, 0, 0] = AMOS_15.value("bladder")
+    write_seg(folder / "first" / "seg.dcm", labels, AMOS_15, read_source(folder / "first"))
+    return folder, labels
+
+
+def test_a_segmentation_beside_its_series_becomes_labels(drawn, project: Project) -> None:
+    folder, labels = drawn
+    plan = plan_import(folder, scheme="FLARE_13")
+    assert plan.problems == ()
+    assert row(plan, "first").organs == ("liver",)
+    assert "seg.dcm: Liver = liver" in row(plan, "first").notes
+    assert "left out: Bladder" in row(plan, "first").notes
+    assert row(plan, "second").labels is None
+    assert apply_import(project, plan).added == ("first", "second")
+    expected = np.where(labels == AMOS_15.value("liver"), FLARE_13.value("liver"), 0)
+    np.testing.assert_array_equal(project.labels("first").array, expected)
+    assert project.annotation("first").confirmed == {"liver"}
+
+
+def test_a_segmentation_of_no_use_leaves_its_ct_unlabelled(drawn) -> None:
+    folder, labels = drawn
+    (folder / "first" / "seg.dcm").unlink()
+    bladder = np.where(labels == AMOS_15.value("bladder"), labels, 0)
+    write_seg(folder / "first" / "seg.dcm", bladder, AMOS_15, read_source(folder / "first"))
+    (found,) = [each for each in plan_import(folder, scheme="FLARE_13").rows if each.id == "first"]
+    assert found.labels is None
+    assert "seg.dcm beside it is not taken" in found.notes[0]
+    write_seg(folder / "first" / "two.dcm", labels, AMOS_15, read_source(folder / "first"))
+    (found,) = plan_import(folder / "first", scheme="FLARE_13").rows
+    assert "2 segmentations beside the CT" in found.notes[0]

@@ -105,6 +105,12 @@ def series_files(path: Path) -> tuple[Path, ...]:
     return tuple(each.path for each in _in_order(slices, path))
 
 
+def structure_files(folder: Path) -> tuple[Path, ...]:
+    """Give the segmentations and structure sets that lie in a folder, by name."""
+    kinds = ("SEG", "RTSTRUCT")
+    return tuple(each.path for each in _headers(folder) if str(each.head.get("Modality")) in kinds)
+
+
 def holds_dicom(folder: Path) -> bool:
     """Whether any file directly in a folder is DICOM."""
     return any(is_dicom_file(path) for path in _files(folder))

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from .annotating import read_structures
 from .case import Split
+from .dicom import is_dicom_file
 from .errors import FileError, GeometryError, GuidedNetError, ProjectError
+from .geometry import Geometry
 from .labels import UNKNOWN, LabelScheme, scheme_named
 from .layouts import DataSet, Found, Layout, find_cases
 from .project import Project
+from .structures import paint_structures, propose_organs
 from .volume import Volume, read_geometry, read_volume
 
 Progress = Callable[[int, int, str], None]  # done, total, what
@@ -218,7 +222,7 @@ def _read(project: Project, row: ImportRow) -> tuple[Volume, Volume | None]:
     image = read_volume(row.image)
     if row.labels is None:
         return image, None
-    foreign = read_volume(row.labels, kind="labels")
+    foreign, _ = _labels(row.labels, image.geometry, project.scheme)
     labels = foreign.like(project.scheme.remap_values(foreign.array, row.values), "labels")
     if not labels.geometry.same_grid(image.geometry):
         raise GeometryError("The labels are no longer on the grid of the CT.", "Make the plan again.")
@@ -240,7 +244,13 @@ def _plan_case(case: Found, found: DataSet, scheme: LabelScheme, allow_loss: boo
     grid = read_geometry(case.image)
     if case.labels is None:
         return ImportRow(case.id, case.image, None, {}, (), "train", case.notes)
-    labels = read_volume(case.labels, kind="labels")
+    try:
+        labels, drawn = _labels(case.labels, grid, scheme)
+    except GuidedNetError as error:
+        if not is_dicom_file(case.labels):
+            raise
+        note = f"{case.labels.name} beside it is not taken: {error.message.rstrip('.')}"  # a tumour, perhaps
+        return ImportRow(case.id, case.image, None, {}, (), "train", (*case.notes, note))
     if not labels.geometry.same_grid(grid):
         raise FileError(
             f"the labels are on another grid than the CT "
@@ -249,12 +259,32 @@ def _plan_case(case: Found, found: DataSet, scheme: LabelScheme, allow_loss: boo
             f"axes {labels.geometry.axes} against {grid.axes}), or elsewhere"
         )
     present = [int(v) for v in np.flatnonzero(np.bincount(labels.array.ravel(), minlength=256))]
-    values, lost = _named(present, found, scheme, allow_loss)
+    known = found if drawn is None else replace(found, values=dict(enumerate(scheme.names, start=1)))
+    values, lost = _named(present, known, scheme, allow_loss)
     held = {name for name in values.values() if name in scheme.names}
     organs, notes = _annotated(case, found, scheme, held)
+    notes = (*notes, *(drawn or ()))
     if lost:
         notes = (*notes, f"{', '.join(lost)} becomes background")
     return ImportRow(case.id, case.image, case.labels, values, organs, split, (*case.notes, *notes))
+
+
+def _labels(path: Path, grid: Geometry, scheme: LabelScheme) -> tuple[Volume, tuple[str, ...] | None]:
+    """Read a label map, or what was drawn in DICOM as one; for that also say what became of it."""
+    if not is_dicom_file(path):
+        return read_volume(path, kind="labels"), None
+    found = read_structures(path, grid)
+    organs = propose_organs(found, scheme)
+    if not organs:
+        names = _listed([each.name for each in found.structures])
+        raise FileError(f"no structure of {path.name} ({names}) has the name of an organ of {scheme.name}")
+    labels, doubled = paint_structures(found, organs, scheme)
+    taken = [f"{each.name} = {organs[each.number]}" for each in found.structures if each.number in organs]
+    left = [each.name for each in found.structures if each.number not in organs]
+    notes = [f"{path.name}: {_listed(taken, len(scheme.names))}"]
+    notes += [f"left out: {_listed(left)}"] if left else []
+    notes += [f"{doubled:,} voxels drawn twice"] if doubled else []
+    return Volume(labels, grid, "labels"), (*notes, *found.notes)
 
 
 def _named(

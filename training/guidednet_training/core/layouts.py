@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .case import CHANNEL, IMAGE_SUFFIXES, Split, id_from_path, stem_of
+from .dicom import structure_files
 from .errors import FileError
 from .files import read_text
 from .labels import AMOS_15, FLARE_13, LabelScheme, canonical_name
@@ -22,7 +23,6 @@ _FIRST_AMOS_MR = 500  # from this number on AMOS images are MR
 _LABEL_ENDINGS = re.compile(r"[_.-](seg|segmentation|label|labels|mask|gt)$", re.IGNORECASE)
 _FURTHER = re.compile(r"_0{0,3}[1-9]\d{0,3}$")  # channel of nnU-Net, where there is a _0000 too
 _LABEL_NAME = re.compile(rf"^(seg|labels?|mask)([_.-]|$)|{_LABEL_ENDINGS.pattern}", re.IGNORECASE)
-__WHICH = "Say which with the layout: nnunet, flare22, amos or pairs."
 _WHICH = "Say which with the layout: nnunet, flare22, amos or pairs."
 
 
@@ -98,7 +98,7 @@ def find_cases(folder: Path | str, layout: Layout, scheme: LabelScheme) -> DataS
     if not folder.exists():
         raise FileError(f"There is no folder {folder}.", "Check the path.")
     if folder.is_file() or is_volume_path(folder):
-        return DataSet("pairs", (Found(id_from_path(folder), folder),), _values_of(scheme), False, {})
+        return DataSet("pairs", (_lone(folder),), _values_of(scheme), False, {})
     if layout not in LAYOUTS:
         raise FileError(f"There is no layout '{layout}'.", f"Known: {', '.join(LAYOUTS)}.")
     layout = _guess(folder) if layout == "auto" else layout
@@ -227,7 +227,10 @@ def _pairs(folder: Path, scheme: LabelScheme) -> DataSet:
             continue
         group[key] = path
     problems += [f"{path.name}: labels without an image" for key, path in labels.items() if key not in images]
-    cases = tuple(Found(id_from_path(path), path, labels.get(key)) for key, path in images.items())
+    cases = tuple(
+        Found(id_from_path(path), path, labels[key]) if key in labels else _lone(path)
+        for key, path in images.items()
+    )
     named = folder / "organs.csv"
     values = _read_organs(named) if named.is_file() else _values_of(scheme)
     notes = (
@@ -235,6 +238,15 @@ def _pairs(folder: Path, scheme: LabelScheme) -> DataSet:
         "an organ that a label map lacks counts as not annotated there, unless cases.csv says otherwise",
     )
     return DataSet("pairs", cases, values, False, {}, tuple(problems), notes if labels else ())
+
+
+def _lone(image: Path) -> Found:
+    """Give a CT without a label map; in a folder of DICOM what was drawn on it may lie beside its slices."""
+    drawn = structure_files(image) if image.is_dir() else ()
+    if len(drawn) == 1:
+        return Found(id_from_path(image), image, drawn[0])
+    several = f"{len(drawn)} segmentations beside the CT, none was taken; `guidednet annotate` takes one"
+    return Found(id_from_path(image), image, notes=(several,) if drawn else ())
 
 
 def _is_label(path: Path) -> bool:
