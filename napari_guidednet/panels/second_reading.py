@@ -25,6 +25,7 @@ from ..backend import (
 )
 from .adjudication import AdjudicationBox
 from .buttons import button
+from .case_progress import CaseProgress
 from .guard import guarded
 from .tables import ROW_HEIGHT, PlainTable
 
@@ -68,12 +69,13 @@ class SecondReadingBox(QWidget):
         self.table.setMaximumHeight((_ROWS + 1) * ROW_HEIGHT + 8)
         self.table.itemSelectionChanged.connect(self._on_selected)
         self.compare = button("Compare the readers", "Dice and NSD of every case read twice", self._compare)
+        self.progress = CaseProgress(desk)
         self.adjudication = AdjudicationBox(desk)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (
             self.text, self.form, self.draw, self.open, self.back, self.table, self.compare,
-            self.adjudication,
+            self.progress, self.adjudication,
         ):  # fmt: skip
             layout.addWidget(widget)
         desk.session.project_changed.connect(self._on_project)
@@ -147,7 +149,7 @@ class SecondReadingBox(QWidget):
         project = self.desk.session.opened
         self.desk.autosave.flush()
         work = partial(draw_cases, project, *self.form.values)
-        self.desk.in_thread("Drawing cases for a second reading", work, self._drawn, key="draw")
+        self.progress.run("Drawing cases for a second reading", work, self._drawn, "draw")
 
     def _drawn(self, draw: Draw) -> None:
         self.refresh()
@@ -181,8 +183,8 @@ class SecondReadingBox(QWidget):
     @guarded
     def _compare(self) -> None:
         project = self.desk.session.opened
-        self.desk.in_thread(
-            "Comparing the readers", partial(agreements, project), partial(self._compared, project), "compare"
+        self.progress.run(
+            "Comparing the readers", partial(agreements, project), partial(self._compared, project), "readers"
         )
 
     def _compared(self, project: Project, found: Sequence[Agreement]) -> None:

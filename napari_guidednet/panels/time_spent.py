@@ -14,6 +14,7 @@ from ..backend import Project, agreements, span_text, work_of, write_report
 from ..state.correction import Correction
 from ..state.timekeeping import TimeKeeper, TimeSpent
 from .buttons import button
+from .case_progress import CaseProgress, Tell
 from .guard import guarded
 from .tables import ROW_HEIGHT, PlainTable
 
@@ -28,6 +29,7 @@ TIPS = (
     "Voxels that strokes changed",
 )
 REFRESH_MS = 3000  # reading the newest changes must not go on between the strokes
+_SHORT_S = 1.0  # an organ that cost less, as one of many that were confirmed at once, is not listed
 _ROWS = 6  # shown without scrolling
 
 
@@ -51,9 +53,10 @@ class TimeBox(QWidget):
             "minutes, agreement of two readers",
             self._report,
         )
+        self.progress = CaseProgress(desk)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.text, self.table, self.report):
+        for widget in (self.text, self.table, self.report, self.progress):
             layout.addWidget(widget)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -111,7 +114,8 @@ class TimeBox(QWidget):
 
     def _show(self) -> None:
         spent = self.spent
-        organs = {} if spent is None else spent.effort.organs
+        known = {} if spent is None else spent.effort.organs
+        organs = {name: work for name, work in known.items() if work.strokes or work.seconds >= _SHORT_S}
         self.table.setVisible(bool(organs))
         if self._keeper is None:
             self.text.setText("Open a case: the time you work on it is counted here.")
@@ -131,7 +135,7 @@ class TimeBox(QWidget):
     def _report(self) -> None:
         project = self.desk.session.opened
         self.desk.autosave.flush()
-        self.desk.in_thread(
+        self.progress.run(
             f"Adding up the work on {project.name}", partial(_write, project), self._written, "report"
         )
 
@@ -139,8 +143,8 @@ class TimeBox(QWidget):
         self.desk.say(f"The report is in {page.parent}.", "Open it", partial(_open, page))
 
 
-def _write(project: Project) -> Path:
-    works, agreed = work_of(project), agreements(project)
+def _write(project: Project, tell: Tell) -> Path:
+    works, agreed = work_of(project, tell), agreements(project, tell)
     return write_report(project.new_report_folder(), project.name, project.scheme, works, agreed)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .box import Box
 from .errors import GeometryError
 from .labels import LabelScheme
 from .metrics import TOLERANCE_MM, Spacing, dice, nsd, volume_ml
@@ -80,6 +79,11 @@ class Difference:
     deepest_mm: float
 
     @property
+    def voxels(self) -> int:
+        """How many voxels it has."""
+        return int(np.count_nonzero(self.mask))
+
+    @property
     def centre_zyx(self) -> tuple[int, int, int]:
         """A voxel of the region near its middle."""
         places = np.argwhere(self.mask)
@@ -124,12 +128,17 @@ def compare_readings(
         When the readings are on different grids.
     """
     _check(first, second)
-    wanted = set(organs)
-    return {
-        name: _score(first, second, scheme.value(name), spacing_mm, tolerance_mm)
-        for name in scheme.names
-        if name in wanted
-    }
+    wanted, boxes = set(organs), _boxes(first, second, scheme.n_classes - 1)
+    scores = {}
+    for name in scheme.names:
+        if name in wanted:
+            box = boxes.get(scheme.value(name))
+            scores[name] = (
+                PairScore(None, None, 0.0, 0.0)
+                if box is None
+                else _score(first[box], second[box], scheme.value(name), spacing_mm, tolerance_mm)
+            )
+    return scores
 
 
 def find_differences(
@@ -149,67 +158,72 @@ def find_differences(
     Parameters as for `compare_readings`.
     """
     _check(first, second)
-    table = np.zeros(256, np.uint8)
-    values = [scheme.value(name) for name in organs]
-    table[values] = values
-    differs = table[first] != table[second]
-    around = Box.around(differs)
-    if around is None:
-        return Differences((), 0, 0.0)
-    sizes = [np.maximum(_count(first, v), _count(second, v)) if v in values else 0 for v in range(256)]
-    voxel_ml = math.prod(spacing_mm) / 1000
+    names = tuple(organs)
+    where = _differing(first, second, [scheme.value(name) for name in names])
+    sizes = np.maximum(_counts(first), _counts(second))
+    large = np.full(256, np.inf)  # voxels from which a region is a large part of an organ
+    for name in names:
+        value = scheme.value(name)
+        large[value] = max(1.0, _LARGE_PART * sizes[value])
     regions, small, small_voxels = [], 0, 0
-    for region in _regions(first, second, differs, around.slices, spacing_mm):
-        voxels = int(np.count_nonzero(region.mask))
-        part = max((voxels / sizes[v] for v in (region.first, region.second) if sizes[v]), default=0.0)
-        if region.deepest_mm > tolerance_mm or part >= _LARGE_PART:
-            regions.append(region)
-        else:
-            small, small_voxels = small + 1, small_voxels + voxels
+    for group in _groups(first, second, where):
+        for region in _connected(*group, first.shape, spacing_mm):
+            voxels = region.voxels
+            if region.deepest_mm > tolerance_mm or voxels >= min(large[region.first], large[region.second]):
+                regions.append(region)
+            else:
+                small, small_voxels = small + 1, small_voxels + voxels
     regions.sort(key=lambda region: (-region.deepest_mm, -region.volume_ml))
-    return Differences(tuple(regions), small, small_voxels * voxel_ml)
+    return Differences(tuple(regions), small, small_voxels * math.prod(spacing_mm) / 1000)
 
 
-def _regions(
-    first: Labels, second: Labels, differs: NDArray[np.bool_], around: Slices, spacing_mm: Spacing
+def _differing(first: Labels, second: Labels, values: list[int]) -> NDArray[np.intp]:
+    """Flat places where the readings differ about these organs; slice by slice, to need little memory."""
+    table = np.zeros(256, np.uint8)
+    table[values] = values
+    area, found = first[0].size, []
+    for z in range(len(first)):
+        differs = first[z] != second[z]
+        if differs.any():
+            found.append(np.flatnonzero(table[first[z]] != table[second[z]]) + z * area)
+    return np.concatenate(found) if found else np.empty(0, np.intp)
+
+
+def _groups(
+    first: Labels, second: Labels, where: NDArray[np.intp]
+) -> Iterator[tuple[int, int, NDArray[np.intp]]]:
+    """The differing places, apart by what the two readings say there."""
+    ours, theirs = (np.ascontiguousarray(labels).reshape(-1)[where] for labels in (first, second))
+    pairs = ours.astype(np.uint16) << 8 | theirs
+    order = np.argsort(pairs, kind="stable")
+    kinds, starts = np.unique(pairs[order], return_index=True)
+    for kind, places in zip(kinds.tolist(), np.split(where[order], starts[1:]), strict=True):
+        yield kind >> 8, kind & 255, places
+
+
+def _connected(
+    first: int, second: int, places: NDArray[np.intp], shape: tuple[int, ...], spacing_mm: Spacing
 ) -> Iterator[Difference]:
-    """All connected regions with one pair of values, pair by pair, each within its own box."""
-    pairs = np.where(differs[around], first[around].astype(np.uint16) << 8 | second[around], 0)
-    for pair in np.unique(pairs):
-        inner = Box.around(pairs == pair) if pair else None
-        if inner is None:
-            continue
-        box = _moved(inner.slices, around)
-        mask = pairs[inner.slices] == pair
-        depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
-        numbered, _ = ndimage.label(mask, np.ones((3, 3, 3)))
-        for number, found in enumerate(ndimage.find_objects(numbered), start=1):
-            own = numbered[found] == number
-            deepest = float(depth[found][own].max())
-            yield _region(int(pair), _moved(found, box), own, deepest, first.shape, spacing_mm)
-
-
-def _region(
-    pair: int,
-    box: Slices,
-    mask: NDArray[np.bool_],
-    deepest_mm: float,
-    shape: tuple[int, ...],
-    spacing_mm: Spacing,
-) -> Difference:
-    start = [int(at) + cut.start for at, cut in zip(np.argwhere(mask)[0], box, strict=True)]
-    at = int(np.ravel_multi_index(start, shape))
-    voxels = int(np.count_nonzero(mask))
-    key = f"{pair >> 8}-{pair & 255}-{at}-{voxels}"
-    return Difference(key, pair >> 8, pair & 255, box, mask, volume_ml(mask, spacing_mm), deepest_mm)
+    """The connected regions of places with one pair of values, each within its own box."""
+    zyx = np.stack(np.unravel_index(places, shape))
+    low, high = zyx.min(axis=1), zyx.max(axis=1) + 1
+    mask = np.zeros(high - low + 2, bool)  # a rim of outside, for the depth
+    mask[tuple(zyx - low[:, None] + 1)] = True
+    depth = ndimage.distance_transform_edt(mask, sampling=spacing_mm)
+    numbered, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    deepest = ndimage.maximum(depth, numbered, np.arange(1, count + 1))
+    firsts = np.full(count + 1, np.iinfo(np.int64).max)
+    np.minimum.at(firsts, numbered[tuple(zyx - low[:, None] + 1)], places)
+    for number, box in enumerate(ndimage.find_objects(numbered), start=1):
+        own = numbered[box] == number
+        z, y, x = (slice(s.start + at - 1, s.stop + at - 1) for s, at in zip(box, low.tolist(), strict=True))
+        key = f"{first}-{second}-{firsts[number]}-{np.count_nonzero(own)}"
+        ml = volume_ml(own, spacing_mm)
+        yield Difference(key, first, second, (z, y, x), own, ml, float(deepest[number - 1]))
 
 
 def _score(first: Labels, second: Labels, value: int, spacing_mm: Spacing, tolerance_mm: float) -> PairScore:
     one, other = first == value, second == value
-    around = Box.around(one | other)
-    if around is None:
-        return PairScore(None, None, 0.0, 0.0)
-    one, other = one[around.slices], other[around.slices]
     return PairScore(
         dice(one, other),
         nsd(one, other, spacing_mm, tolerance_mm),
@@ -218,13 +232,28 @@ def _score(first: Labels, second: Labels, value: int, spacing_mm: Spacing, toler
     )
 
 
-def _moved(inner: Slices, outer: Slices) -> Slices:
-    z, y, x = (slice(o.start + i.start, o.start + i.stop) for i, o in zip(inner, outer, strict=True))
+def _boxes(first: Labels, second: Labels, highest: int) -> dict[int, Slices]:
+    """For each value that occurs the smallest box that holds it in both readings."""
+    found: dict[int, Slices] = {}
+    for labels in (first, second):
+        known = np.where(labels > highest, 0, labels) if labels.max(initial=0) > highest else labels
+        for value, box in enumerate(ndimage.find_objects(known, highest), start=1):
+            if box is not None:
+                found[value] = _joined(found.get(value, box), box)
+    return found
+
+
+def _joined(one: Slices, other: Slices) -> Slices:
+    z, y, x = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
     return z, y, x
 
 
-def _count(labels: Labels, value: int) -> int:
-    return int(np.count_nonzero(labels == value))
+def _counts(labels: Labels) -> NDArray[np.int64]:
+    """Voxels of each value; slice by slice, since bincount makes eight bytes of each voxel."""
+    counts = np.zeros(256, np.int64)
+    for plane in labels:
+        counts += np.bincount(plane.reshape(-1), minlength=256)
+    return counts
 
 
 def _check(first: Labels, second: Labels) -> None:
