@@ -68,6 +68,7 @@ class CasesPanel(QWidget):
             self._open_next,
         )
         self.cohort = CohortBox(desk)
+        self._order: dict[str, tuple[int, RankedCase]] = {}  # by case, as it was last worked out
         self.split = QComboBox()
         for title, name in SETS:
             self.split.addItem(title, name)
@@ -135,8 +136,9 @@ class CasesPanel(QWidget):
 
     def _fill(self, number: int, row: CaseRow, opened: bool) -> None:
         sure = "" if row.mean_confidence is None else f"{100 * row.mean_confidence:.0f} %"
-        texts = (row.id, row.split, row.status, f"{row.confirmed} of {row.organs}", sure)
+        texts = (row.id, row.split, row.status, f"{row.confirmed} of {row.organs}", sure, "")
         self.table.fill(number, texts, f"{row.id} is open" if opened else f"Double click to open {row.id}")
+        self._write_order(number, row.id)
         for column in range(len(texts)):
             item = self.table.cell(number, column)
             font = item.font()
@@ -151,16 +153,19 @@ class CasesPanel(QWidget):
 
     def _ordered(self, ranks: tuple[RankedCase, ...]) -> None:
         """Write the order into the last column; a few cases may have come or gone meanwhile."""
-        places = {rank.id: (number, rank) for number, rank in enumerate(ranks, start=1)}
+        self._order = {rank.id: (number, rank) for number, rank in enumerate(ranks, start=1)}
         self.table.blockSignals(True)
         self.table.setSortingEnabled(False)
         for row in range(self.table.rowCount()):
-            number, rank = places.get(self.table.cell(row, 0).text(), (0, None))
-            item = self.table.cell(row, NEXT)
-            item.setText(f"{number:3d}" if number else "")
-            item.setToolTip(f"{rank.id}: {rank.reason}" if rank is not None else "")
+            self._write_order(row, self.table.cell(row, 0).text())
         self.table.setSortingEnabled(True)
         self.table.blockSignals(False)
+
+    def _write_order(self, row: int, case: str) -> None:
+        item = self.table.cell(row, NEXT)
+        number, rank = self._order.get(case, (0, None))
+        item.setText(f"{number:3d}" if number else "")
+        item.setToolTip(f"{case}: {rank.reason}" if rank is not None else "")
 
     @guarded
     def _open_row(self, row: int) -> None:

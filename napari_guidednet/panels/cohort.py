@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..backend import sentence
 from ..state.cohort import CasePlace, cases_to_search, cohort_places, search_case
-from ..state.tour import KIND_TITLES
+from ..state.tour import KIND_TITLES, rate_text
 from .buttons import button
 from .guard import guarded
 from .tables import ROW_HEIGHT, PlainTable
@@ -121,7 +121,7 @@ class CohortBox(QWidget):
         for row, (case, place) in enumerate(self._found):
             scheme = self.desk.session.opened.scheme
             organ = scheme.organ(scheme.value(place.organ)).title if place.organ else "Whole case"
-            texts = (case, organ, KIND_TITLES[place.kind], f"{min(place.rate, 99):.1f}")
+            texts = (case, organ, KIND_TITLES[place.kind], rate_text(place))
             self.table.fill(row, texts, sentence(place, scheme))
         if project is None:
             self.label.setText("Open a project to see where its cases deserve a look.")

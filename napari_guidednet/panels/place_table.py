@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from ..backend import LabelScheme, Place, sentence
-from ..state.tour import KIND_TITLES
+from ..state.tour import KIND_TITLES, rate_text
 from .tables import ROW_HEIGHT, PlainTable
 
 COLUMNS = ("Organ", "What", "ml", "Gain")
@@ -49,5 +49,4 @@ class PlaceTable(PlainTable):
 
 def _texts(place: Place, scheme: LabelScheme) -> tuple[str, ...]:
     organ = scheme.organ(scheme.value(place.organ)).title if place.organ else "Whole case"
-    gain = f"{place.rate:.1f}" if place.rate < 99 else "99+"
-    return organ, KIND_TITLES[place.kind], f"{place.volume_ml:.1f}", gain
+    return organ, KIND_TITLES[place.kind], f"{place.volume_ml:.1f}", rate_text(place)

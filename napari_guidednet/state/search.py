@@ -20,8 +20,7 @@ from ..backend import (
     confirmed_volumes,
     find_doubts,
     ranked,
-    read_record,
-    read_volume,
+    read_labels,
     save_findings,
     scheme_named,
     usual_volumes,
@@ -117,8 +116,8 @@ def labels_of(project: Project, case_id: str, bundle: str) -> Volume | None:
     """Read what a model said, in the scheme of the project; None where it cannot be compared."""
     folder = project.prediction_folder(case_id, bundle)
     try:
-        record, labels = read_record(folder), read_volume(folder / "labels.nii.gz", "labels")
-        if record is None or not labels.geometry.same_grid(project.case(case_id).geometry):
+        labels, record = read_labels(folder)
+        if not labels.geometry.same_grid(project.case(case_id).geometry):
             return None
         array = scheme_named(record.scheme).remap(labels.array, project.scheme, allow_loss=True)
     except GuidedNetError:

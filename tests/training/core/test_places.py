@@ -2,6 +2,7 @@
 
 import pytest
 
+from guidednet_training.core.errors import ProjectError
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.labels import AMOS_15
 from guidednet_training.core.phantom import make_phantom
@@ -88,6 +89,15 @@ def test_decisions_and_findings_are_kept_in_the_project(tmp_path):
         assert read_findings(project, "a") == found
         project.findings_path("a").write_text("half")
         assert read_findings(project, "a") is None
+
+
+def test_nothing_is_decided_in_a_project_that_another_writes(tmp_path):
+    with (
+        Project.create(tmp_path / "p", scheme="AMOS_15"),
+        Project.open(tmp_path / "p") as reader,
+        pytest.raises(ProjectError, match="reading only"),
+    ):
+        save_notes(reader, "a", PlaceNotes())
 
 
 def test_usual_volumes_are_robust_and_need_five_cases():

@@ -130,17 +130,17 @@ def ranked(places: Iterable[Place], limit: int | None = None) -> list[Place]:
 
 def sentence(place: Place, scheme: LabelScheme) -> str:
     """Say in one sentence what may be wrong."""
-    organ, other = title_of(place.organ, scheme), title_of(place.other or BACKGROUND_NAME, scheme)
+    organ, other = title_of(place.organ, scheme), title_of(place.other or BACKGROUND_NAME, scheme).lower()
     size = f"{place.volume_ml:.1f} ml"
     if place.missed and place.kind in ("unsure", "contradicted"):
         return f"{size} beside the {organ.lower()} may belong to it: the model is only {_sure(place)} sure."
     said = {
-        "unsure": f"{organ}, {size}: only {_sure(place)} sure, it may be {other.lower()}.",
+        "unsure": f"{organ}, {size}: only {_sure(place)} sure, it may be {other}.",
         "contradicted": f"{organ}, {size}: the class mixture holds it for something else"
         f" ({_sure(place)} sure).",
         "unfamiliar": f"{organ}, {size}: unlike anything the model has learnt.",
-        "networks": f"{organ}, {size}: the two networks disagree, it may be {other.lower()}.",
-        "models": f"{organ}, {size}: {place.source or 'another model'} says {other.lower()}.",
+        "networks": f"{organ}, {size}: the two networks disagree, it may be {other}.",
+        "models": f"{organ}, {size}: {place.source or 'another model'} says {other}.",
     }
     if place.missed and place.kind == "models":
         return f"{organ}, {size} lacking: {place.source or 'another model'} finds it here."
@@ -150,7 +150,7 @@ def sentence(place: Place, scheme: LabelScheme) -> str:
 def title_of(name: str, scheme: LabelScheme) -> str:
     """Give the title of an organ for the screen; other names as they are."""
     if name == BACKGROUND_NAME:
-        return "No organ"
+        return "Background"
     return scheme.organ(scheme.value(name)).title if name in scheme.names else name
 
 

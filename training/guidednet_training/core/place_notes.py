@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from .box import Box
-from .errors import GuidedNetError
+from .errors import GuidedNetError, ProjectError
 from .files import read_text, write_text
 from .place import DOUBTS, Kind, Place
 from .project import Project
@@ -97,7 +97,14 @@ def save_notes(project: Project, case_id: str, notes: PlaceNotes) -> None:
     ------
     FileError
         When it cannot be written; the earlier notes are untouched.
+    ProjectError
+        When the project is open for reading only.
     """
+    if not project.writable:
+        raise ProjectError(
+            f"Project '{project.name}' is open for reading only: nothing can be decided about places.",
+            "Close it where it is open for writing, then open it again.",
+        )
     write_text(project.places_path(case_id), notes.to_json())
 
 
