@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .desk import Desk
 
 ORGAN_KEYS = 9  # Alt+1 to Alt+9
-_AS_ORGAN = "As the organ is now"
+_AS_ORGAN = "Selected organ, as it is now"
+_NARROW = 60  # screen pixels
 
 
 class ToolsBox(QWidget):
@@ -64,7 +65,8 @@ class ToolsBox(QWidget):
         self.low, self.high = (_hu_box(f"{end} HU that is painted") for end in ("Lowest", "Highest"))
         self.preset = QComboBox()
         self.preset.setToolTip("HU ranges of tissues, or that of the selected organ as it is labelled now")
-        self.preset.addItem("Range", None)
+        self.preset.setMinimumWidth(2 * _NARROW)  # its longest entry would widen the dock
+        self.preset.addItem("HU range of …", None)
         for name, (low, high, meaning) in HU_PRESETS.items():
             self.preset.addItem(name, (low, high))
             tip = f"{low:g} to {high:g} HU: {meaning}"
@@ -80,9 +82,11 @@ class ToolsBox(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Radius (mm)", self.radius)
         form.addRow("Brush", _row(self.smart, self.ball))
-        form.addRow("Tolerance", _row(self.tolerance, self.heed))
-        form.addRow(self.hu, _row(self.low, self.high, self.preset))
-        form.addRow(self.over, _row(self.picker))
+        form.addRow("Tolerance", self.tolerance)
+        form.addRow("", self.heed)
+        form.addRow(self.hu, _row(self.low, self.high))
+        form.addRow("", self.preset)
+        form.addRow(self.over, self.picker)
 
     def _connect(self) -> None:
         self.radius.valueChanged.connect(partial(self._set, "radius_mm"))
@@ -268,6 +272,7 @@ def _hu_box(tip: str) -> QSpinBox:
     spin = QSpinBox()
     spin.setRange(HU_FLOOR, HU_CEILING)
     spin.setSingleStep(10)
+    spin.setMinimumWidth(_NARROW)  # napari's buttons would ask for twice that
     spin.setKeyboardTracking(False)
     spin.setToolTip(tip)
     return spin
