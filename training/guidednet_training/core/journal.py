@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,8 @@ def read_journal(folder: Path, after: int = 0) -> Iterator[Change]:
 
 def read_entries(folder: Path, after: int = 0) -> Iterator[Entry]:
     """Read the changes of a case with their voxels still packed; see `read_journal`."""
+    if after and last_number(folder) <= after:
+        return
     expected = None
     for path in _later_segments(folder, after):
         for entry in _segment(path):
@@ -178,10 +181,11 @@ def read_entries(folder: Path, after: int = 0) -> Iterator[Entry]:
 def last_number(folder: Path) -> int:
     """Give the number of the last sound change, 0 for none; only the newest files are read."""
     for path in reversed(segments(folder)):
-        number = 0
-        for entry in _segment(path):
-            number = entry.header.number
-        if number:
+        try:
+            now = path.stat()
+        except OSError as error:
+            raise FileError(f"Could not read {path}: {error.strerror or error}.") from error
+        if number := _last_in(path, now.st_size, now.st_mtime_ns):
             return number
     return 0
 
@@ -194,6 +198,14 @@ def segments(folder: Path) -> tuple[Path, ...]:
 def segment_name(first: int) -> str:
     """Give the name of the file that begins with this change."""
     return f"{first:09d}{SUFFIX}"
+
+
+@lru_cache(maxsize=4096)  # the overview of a large project asks for all its cases again and again
+def _last_in(path: Path, _size: int, _mtime_ns: int) -> int:
+    number = 0
+    for entry in _segment(path):
+        number = entry.header.number
+    return number
 
 
 def _later_segments(folder: Path, after: int) -> tuple[Path, ...]:
