@@ -108,23 +108,23 @@ class CompareBox(QWidget):
             compare.show("now" if compare.showing == what else what)
             self._tell()
             return
-        case, bundle = self.desk.session.case, self.other.currentData()
+        case, key = self.desk.session.case, self.other.currentData()
         self._on_shown(compare.showing)  # the button shows what is shown, also while it is read
-        if case is None or bundle is None:
+        if case is None or key is None:
             self.desk.say("There is nothing to compare with: segment this case in the step Segment first.")
             return
         self.desk.in_thread(
-            f"Reading the labels of {bundle} for {case.id}",
-            partial(read_other, self.desk.session, case.id, bundle),
-            partial(self._take, case.id, bundle, what),
+            f"Reading the labels of {self.other.currentText()} for {case.id}",
+            partial(read_other, self.desk.session, case.id, key),
+            partial(self._take, case.id, key, what),
             key="compare",
         )
 
-    def _take(self, case: str, bundle: str, what: Any, labels: Any) -> None:
+    def _take(self, case: str, key: str, what: Any, labels: Any) -> None:
         now = self.desk.session.case
-        if now is None or now.id != case or self.other.currentData() != bundle:
+        if now is None or now.id != case or self.other.currentData() != key:
             return  # the person went on meanwhile
-        self.desk.layers.compare.take(bundle, labels)
+        self.desk.layers.compare.take(self.other.currentText(), labels)
         self.desk.layers.compare.show(what)
         self._tell()
 
