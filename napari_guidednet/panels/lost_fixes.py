@@ -62,7 +62,7 @@ class LostFixes(QWidget):
                 before,
                 f"{100 * item.agreement:.0f} %",
             )
-            self.table.fill(row, texts, f"Double click to go to this place in {item.fix.case}")
+            self.table.fill(row, texts, f"{item.text}. Double click to go there in {item.fix.case}")
 
     def _visit(self, row: int, _column: int) -> None:
         if 0 <= row < len(self._lost):

@@ -39,7 +39,7 @@ class LostFix:
 
     fix: Fix
     organ: str | None  # to select when one goes there
-    text: str  # "Liver, where a model saw nothing"
+    text: str  # "Liver, not stomach"
     agreement: float  # share of its voxels where the new model agrees
     before: float | None  # and the old one
 
@@ -133,11 +133,11 @@ def _lost(sheet: ScoreSheet, old: str | None, new: str) -> tuple[LostFix, ...]:
 
 
 def _words(scheme: str, fix: Fix) -> str:
-    """Say what a person put right: "Liver, where a model saw nothing"."""
+    """Say what a person put right: "Liver, not stomach"."""
     if fix.organ is None:
         return f"No {_title(scheme, fix.was).lower()} here" if fix.was else "Nothing here"
-    seen = _title(scheme, fix.was).lower() if fix.was else "nothing"
-    return f"{_title(scheme, fix.organ)}, where a model saw {seen}"
+    title = _title(scheme, fix.organ)
+    return f"{title}, not {_title(scheme, fix.was).lower()}" if fix.was else f"{title}, where it was missed"
 
 
 def _ends(interval: promotion.Interval | None) -> tuple[float, float] | None:

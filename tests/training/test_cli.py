@@ -274,10 +274,21 @@ def test_a_damaged_model_is_refused(project, ct, tmp_path):
 
 def test_specifications_are_shown_and_changed(project):
     shown = guidednet(
-        "train", project, "--from", "first", "--set", "optim.name=adamw", "--steps", 7, "--show-spec"
+        "train",
+        project,
+        "--from",
+        "first",
+        "--set",
+        "optim.name=adamw",
+        "--steps",
+        7,
+        "--focus",
+        "liver",
+        "--show-spec",
     )
     spec = json.loads(shown.stdout)
     assert (spec["steps"], spec["optim"]["name"], spec["net"]["width"]) == (7, "adamw", 4)
+    assert spec["learn"]["focus"] == ["liver"]
     assert spec["settings"]["ramp_from_end"] is True
     assert spec["patch"]["size"] == [32, 32, 32]
 

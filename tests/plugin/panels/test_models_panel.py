@@ -127,7 +127,7 @@ def test_corrections_that_are_not_kept_are_counted_and_listed(replayed):
     shown = replayed.models.fixes
     assert "3 past corrections: 1 kept by the new model. The old model keeps 1." in shown.count.text()
     assert shown.section.text() == "Show the 2 not kept"
-    assert _column(shown.table, 0) == ["Spleen, where a model saw liver", "No liver here"]
+    assert _column(shown.table, 0) == ["Spleen, not liver", "No liver here"]
     assert _column(shown.table, 3) == ["0 %", "90 %"]
     assert "Of 3 past corrections the new model keeps 1, the old model 1." in replayed.models.verdict.text()
 

@@ -52,6 +52,10 @@ def register(verbs: Any) -> None:
         "--set", dest="changes", action="append", default=[], metavar="KEY=VALUE",
         help="change one value of the specification, e.g. --set net.width=8 --set optim.lr=0.01; repeatable",
     )  # fmt: skip
+    train.add_argument(
+        "--focus", action="append", default=[], metavar="ORGAN",
+        help="learn this organ before all others, e.g. --focus pancreas; repeatable",
+    )  # fmt: skip
     train.add_argument("--seed", type=int, help="seed of weights and sampling (default 0)")
     train.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: a GPU where there is one")
     train.add_argument(
@@ -169,6 +173,7 @@ def _spec(arguments: argparse.Namespace, parent: Path | None) -> TrainSpec:
         manifest = None if parent is None else ModelBundle.read(parent).manifest
         spec = _first_spec(arguments.preset, arguments.method or "guidednet", manifest)
     changes = [change.partition("=")[::2] for change in arguments.changes]
+    changes += [("learn.focus", json.dumps(arguments.focus))] if arguments.focus else []
     for key, value in (("steps", arguments.steps), ("seed", arguments.seed), ("devices", arguments.device),
                        ("method", arguments.method if arguments.spec else None)):  # fmt: skip
         changes += [] if value is None else [(key, json.dumps(value))]
