@@ -55,6 +55,26 @@ def test_labels_come_back_voxel_by_voxel(series, tmp_path):
     assert doubled == 0
 
 
+@pytest.mark.parametrize("kind", ["FRACTIONAL", "LABELMAP"])
+def test_other_kinds_of_segmentation(series, tmp_path, kind):
+    hd = pytest.importorskip("highdicom")
+    labels = np.random.default_rng(2).integers(0, 3, SHAPE).astype(np.uint8)
+    pixels = labels if kind == "LABELMAP" else (labels == 1) * 0.6 + (labels == 2) * 0.4
+    numbers = (1, 2) if kind == "LABELMAP" else (1,)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        hd.seg.Segmentation(
+            list(read_source(series).slices), pixels, kind,
+            [dicom_seg._described(n, FLARE_13.names[n - 1], FLARE_13, Origin()) for n in numbers],
+            series_instance_uid=hd.UID(), series_number=1, sop_instance_uid=hd.UID(), instance_number=1,
+            manufacturer="x", manufacturer_model_name="x", software_versions="1", device_serial_number="1",
+        ).save_as(tmp_path / "seg.dcm")  # fmt: skip
+    found = read_seg(tmp_path / "seg.dcm", read_geometry(series))
+    assert bool(found.notes) == (kind == "FRACTIONAL")
+    for structure in found.structures:
+        np.testing.assert_array_equal(structure.voxels, np.flatnonzero(labels == structure.number))
+
+
 def test_organs_that_are_absent_have_no_segment(series, tmp_path):
     labels = np.zeros(SHAPE, np.uint8)
     labels[2, 3, 4] = FLARE_13.value("left_kidney")

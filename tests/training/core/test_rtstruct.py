@@ -5,6 +5,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from scipy.ndimage import gaussian_filter
+from skimage.draw import polygon2mask
 
 from guidednet_training.core.dicom_source import read_source
 from guidednet_training.core.errors import FileError, GeometryError
@@ -82,6 +83,19 @@ def test_it_refers_to_patient_series_and_slices(series, tmp_path):
             assert len(points) == contour.NumberOfContourPoints
             height = heights[contour.ContourImageSequence[0].ReferencedSOPInstanceUID]
             np.testing.assert_allclose(points[:, 2], height, atol=1e-3)
+
+
+def test_readers_that_only_add_outlines_up_get_the_same_voxels(series, tmp_path):
+    labels = random_labels(5)
+    data = pydicom.dcmread(written(series, labels, tmp_path / "rt.dcm"))
+    filled = np.zeros(SHAPE, np.uint8)
+    for roi, region in zip(data.StructureSetROISequence, data.ROIContourSequence, strict=True):
+        value = FLARE_13.value(roi.ROIName.lower().replace(" ", "_"))
+        for contour in region.ContourSequence:
+            x, y, z = np.array(contour.ContourData, float).reshape(-1, 3).T
+            outline = np.stack([(y + 90) / 0.8, (x + 100) / 0.7], axis=1)
+            filled[round((z[0] - 40) / 2.5)][polygon2mask(SHAPE[1:], outline)] = value
+    np.testing.assert_array_equal(filled, without_unknown(labels))
 
 
 def redrawn(path, squares, kind="CLOSED_PLANAR"):

@@ -90,14 +90,18 @@ def _frames(data: Any, path: Path) -> Iterator[tuple[int | None, NDArray[Any], A
     if len(groups) != count:
         raise FileError(f"{path} has {count} frames and describes {len(groups)}.", DAMAGED)
     kind = str(data.get("SegmentationType"))
-    half = float(data.get("MaximumFractionalValue") or 255) / 2.0 if kind == "FRACTIONAL" else 0.5
+    half = float(data.get("MaximumFractionalValue") or 255) / 2.0
     try:
         for pixels, frame in zip(_pixels(data), groups, strict=True):
             if kind == "LABELMAP":
                 yield None, pixels, frame
             else:
                 item = _group(data, frame, "SegmentIdentificationSequence")
-                yield int(item.ReferencedSegmentNumber), pixels >= half, frame
+                yield (
+                    int(item.ReferencedSegmentNumber),
+                    pixels >= half if kind == "FRACTIONAL" else pixels != 0,
+                    frame,
+                )
     except GuidedNetError:
         raise
     except Exception as error:  # whatever the damage happens to cause
@@ -160,7 +164,8 @@ class _Placing:
 
     def voxels(self, mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], int]:
         """Give the flat indices of the pixels of a mask, and how many lie beyond the grid."""
-        rows, columns = np.nonzero(mask[self._rows, self._columns])
+        width = self._columns.stop - self._columns.start
+        rows, columns = np.divmod(np.flatnonzero(mask[self._rows, self._columns]), max(width, 1))
         first = self._first + self._rows.start * self._down + self._columns.start * self._right
         voxels: NDArray[np.int64] = first + rows * self._down + columns * self._right
         return voxels, int(np.count_nonzero(mask)) - voxels.size
