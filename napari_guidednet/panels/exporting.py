@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QGridLayout, QGroupBox, QLabel, QProgressBar, QWidget
+from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from ..backend import HandOver, Project, export_dicom, export_nifti, export_nnunet
 from .buttons import button
@@ -49,19 +49,19 @@ FORMATS: tuple[tuple[str, str, Write, str], ...] = (
         "nnU-Net data set",
         "nnunet",
         _nnunet,
-        "Images, labels and dataset.json of the cases confirmed as a whole",
+        "Images and labels of the cases that are confirmed as a whole",
     ),
     (
         "DICOM-SEG",
         "dicom_seg",
         _dicom_seg,
-        "For PACS and viewers: one segmentation per case that came from DICOM",
+        "For PACS and viewers; one file per case from DICOM",
     ),
     (
         "RTSTRUCT",
         "rtstruct",
         _rtstruct,
-        "For treatment planning: one structure set per case that came from DICOM",
+        "For treatment planning; one file per case from DICOM",
     ),
 )
 
@@ -97,14 +97,17 @@ class ExportBox(QGroupBox):
         self._rest()
 
     def _lay_out(self) -> None:
-        grid = QGridLayout(self)
-        grid.addWidget(self.format, 0, 0)
-        grid.addWidget(self.cases, 0, 1)
-        grid.addWidget(self.go, 0, 2)
-        grid.addWidget(self.about, 1, 0, 1, 3)
-        grid.addWidget(self.bar, 2, 0, 1, 2)
-        grid.addWidget(self.cancel, 2, 2)
-        grid.setColumnStretch(1, 1)
+        layout = QVBoxLayout(self)
+        choice = QHBoxLayout()
+        choice.addWidget(self.format)
+        choice.addWidget(self.cases, 1)
+        choice.addWidget(self.go)
+        layout.addLayout(choice)
+        layout.addWidget(self.about)
+        running = QHBoxLayout()
+        running.addWidget(self.bar, 1)
+        running.addWidget(self.cancel)
+        layout.addLayout(running)
 
     def _show_cases(self, *_: object) -> None:
         opened = self.desk.session.case
