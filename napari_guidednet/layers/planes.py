@@ -158,13 +158,19 @@ class Planes:
         self._painted = event.source
 
     def _on_point(self, event: Any = None) -> None:
-        """Give all views the point of the one that moved."""
-        point = (self._main.dims if event is None else event.source).point
-        if len(point) != 3:
+        """Give all views the point of the one that moved; a view is cut anew only if its own slice moved."""
+        if self._main.dims.ndim != 3:
             return
-        for model in (self._main, *self.models):
-            if model.dims.ndim == 3 and not np.allclose(model.dims.point, point):
-                model.dims.set_point(range(3), point)
+        point = list(self._main.dims.point)
+        for plane in self.planes:
+            dims, axis = plane.model.dims, ORDERS[plane.title][0]
+            if dims.ndim != 3 or np.isclose(dims.point[axis], point[axis]):
+                continue
+            if event is not None and event.source is dims:
+                point[axis] = dims.point[axis]
+                self._main.dims.set_point(axis, point[axis])  # the point that all share is the main view's
+            else:
+                dims.set_point(axis, point[axis])
 
     def _point_here(self, viewer: ViewerModel, event: Any) -> None:
         """Let all views go to the cursor while Shift is held."""

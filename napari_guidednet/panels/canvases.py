@@ -47,17 +47,19 @@ class CrossHair:
         `QtViewer.canvas` of the view.
     model : ViewerModel
         Of the same view.
+    main : ViewerModel
+        The main viewer, whose point is the one that all share.
     """
 
-    def __init__(self, canvas: Any, model: ViewerModel) -> None:
-        self._model = model
+    def __init__(self, canvas: Any, model: ViewerModel, main: ViewerModel) -> None:
+        self._model, self._main = model, main
         scene = canvas.view.scene
         self._across = InfiniteLine(vertical=False, parent=scene)
         self._down = InfiniteLine(vertical=True, parent=scene)
         for line in (self._across, self._down):
             line.order = _ON_TOP
             line.set_gl_state("translucent", depth_test=False)
-        model.dims.events.point.connect(self.follow)
+        main.dims.events.point.connect(self.follow)
         model.dims.events.order.connect(self.follow)
         model.dims.events.ndisplay.connect(self.follow)
         self._wanted = True
@@ -74,14 +76,14 @@ class CrossHair:
         on = self._wanted and dims.ndisplay == 2 and dims.ndim == 3 and bool(self._model.layers)
         self._across.visible = self._down.visible = on
         if on:
-            down, across = dims.displayed
-            self._across.set_data(dims.point[down], _COLOURS[down])
-            self._down.set_data(dims.point[across], _COLOURS[across])
+            (down, across), point = dims.displayed, self._main.dims.point
+            self._across.set_data(point[down], _COLOURS[down])
+            self._down.set_data(point[across], _COLOURS[across])
 
     def close(self) -> None:
         """Take the lines off the canvas."""
-        for events in (self._model.dims.events.point, self._model.dims.events.order):
-            events.disconnect(self.follow)
+        self._main.dims.events.point.disconnect(self.follow)
+        self._model.dims.events.order.disconnect(self.follow)
         self._model.dims.events.ndisplay.disconnect(self.follow)
         for line in (self._across, self._down):
             line.parent = None

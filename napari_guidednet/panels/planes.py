@@ -38,8 +38,8 @@ class SideViews(QWidget):
         self.canvases = tuple(SideCanvas(model, viewer) for model in self.planes.models)
         main_canvas = viewer.window._qt_viewer.canvas  # napari has no public way to draw on it
         self.cross_hairs = (
-            CrossHair(main_canvas, viewer),
-            *(CrossHair(c.canvas, c.viewer) for c in self.canvases),
+            CrossHair(main_canvas, viewer, viewer),
+            *(CrossHair(c.canvas, c.viewer, viewer) for c in self.canvases),
         )
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         for plane, canvas in zip(self.planes.planes, self.canvases, strict=True):

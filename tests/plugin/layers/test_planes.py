@@ -67,12 +67,26 @@ def test_a_stroke_is_drawn_in_the_other_views(planes: Planes, layers: CaseLayers
 def test_all_views_show_one_point(planes: Planes, layers: CaseLayers):
     layers.go_to((3, 4, 5), extent_zyx=(2, 2, 2))
     coronal, sagittal = planes.models
-    assert coronal.dims.point == sagittal.dims.point == layers.viewer.dims.point
-    sagittal.dims.set_point(range(3), (0.0, 0.0, 0.0))
-    assert layers.viewer.dims.current_step == coronal.dims.current_step == sagittal.dims.current_step
+    z, y, x = layers.viewer.dims.point
+    assert (coronal.dims.point[1], sagittal.dims.point[2]) == (y, x)
+    sagittal.dims.set_current_step(2, 20)
+    coronal.dims.set_current_step(1, 7)
+    assert tuple(layers.viewer.dims.current_step)[1:] == (7, 20)
+    assert layers.viewer.dims.point[0] == z
+    layers.viewer.dims.set_point(range(3), (z, y, x))
+    assert (coronal.dims.point[1], sagittal.dims.point[2]) == (y, x)
     zoom = coronal.scene.camera.zoom
     layers.go_to((3, 4, 5), extent_zyx=(10, 10, 10))
     assert coronal.scene.camera.zoom < zoom
+
+
+def test_a_view_whose_slice_stays_is_not_cut_anew(planes: Planes, layers: CaseLayers):
+    layers.go_to((3, 4, 5))
+    cut = []
+    for name, layer in zip(("axial", "coronal", "sagittal"), planes.labels, strict=True):
+        layer.events.set_data.connect(lambda event, name=name: cut.append(name))
+    layers.viewer.dims.set_current_step(0, 9)
+    assert set(cut) == {"axial"}
 
 
 def test_with_shift_all_views_follow_the_cursor(planes: Planes, layers: CaseLayers):
