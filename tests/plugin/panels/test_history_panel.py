@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 
 @pytest.fixture
@@ -43,6 +45,28 @@ def test_buttons_and_keys_take_back_and_do_again(with_case, history, qtbot):
     commands["undo"].do()
     assert not with_case.desk.correction.labels.any()
     assert commands["undo"].key == "Ctrl-Z"
+
+
+def test_ctrl_z_takes_back_whatever_layer_is_active(with_case, qtbot):
+    viewer, layers = with_case.viewer, with_case.desk.layers
+    _paint(with_case, (8, 12, 12))
+    _paint(with_case, (12, 12, 12), "spleen")
+    for active, organ in ((layers.labels, "spleen"), (layers.image, "liver")):
+        viewer.layers.selection.active = active
+        assert _count(with_case, organ) > 0
+        _press(viewer, Qt.KeyboardModifier.ControlModifier)
+        assert _count(with_case, organ) == 0
+    assert not with_case.desk.correction.labels.any()
+    _press(viewer, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    assert _count(with_case, "liver") > 0
+    _paint(with_case, (12, 12, 12), "spleen")
+    with_case.correct.table.pick("liver")
+    _press(viewer, Qt.KeyboardModifier.AltModifier)
+    assert (_count(with_case, "liver"), _count(with_case, "spleen") > 0) == (0, True)
+
+
+def _press(viewer, modifiers):
+    QTest.keyClick(viewer.window._qt_viewer.canvas.native, Qt.Key.Key_Z, modifiers)
 
 
 def test_the_selected_organ_alone_is_taken_back(with_case, history):
