@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..backend import DISPLAY
+from ..state.boxes import Box, whole
 from . import probe
 from .case_layers import CaseLayers
 
@@ -37,6 +38,16 @@ def shown_slice(layers: CaseLayers) -> tuple[int, int]:
     voxel = voxel_at(layers, viewer.dims.point)
     axis = layers.display.geometry.reorient_to(DISPLAY).permutation[across]
     return axis, voxel[axis] if voxel is not None else 0
+
+
+def slice_box(layers: CaseLayers) -> Box:
+    """Give the slice that the main view shows, as a box of the case's grid."""
+    if layers.display is None:
+        raise RuntimeError("no case is shown")
+    axis, number = shown_slice(layers)
+    box = list(whole(layers.display.geometry.shape))
+    box[axis] = slice(number, number + 1)
+    return box[0], box[1], box[2]
 
 
 class Picker:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from ..layers.whereabouts import shown_slice
+from ..layers.whereabouts import shown_slice, slice_box
 from ..state import between, growing, smoothing
-from ..state.boxes import Box, whole
 from ..state.correction import Correction
+from ..state.hand import hand_strokes
 from ..state.suggestion import Suggestion
 from .buttons import button
 from .command import Command
@@ -19,6 +19,7 @@ from .guard import guarded
 from .number import number_box
 from .pieces import PiecesBox
 from .runner import ToolRunner
+from .taking import TakingBox
 from .target import Target, all_organs, brush_organ, one_organ
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class RegionsBox(QWidget):
         self.desk = desk
         self.runner = ToolRunner(desk)
         self.pieces = PiecesBox(desk, self.runner, self._scope)
+        self.taking = TakingBox(desk, self.runner)
         self.title = QLabel()
         self.title.setWordWrap(True)
         self._make_numbers()
@@ -69,8 +71,9 @@ class RegionsBox(QWidget):
         )
         self.fill = button(
             "Fill between slices",
-            "Paint the organ in some slices, then fill the empty ones in between by its shape:\n"
-            "the gap you look at, or all of them (Alt+F)",
+            "Paint the organ in some slices, then fill those in between by its shape: the empty ones or,\n"
+            "where none is empty, anew those between slices that you corrected. The gap you look at,\n"
+            "or all of them (Alt+F)",
             self._fill,
         )
 
@@ -89,7 +92,7 @@ class RegionsBox(QWidget):
                 grid.addWidget(widget, number, place * span, 1, span)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self.title, self.tools, self.pieces):
+        for part in (self.title, self.tools, self.pieces, self.taking):
             layout.addWidget(part)
 
     def commands(self) -> tuple[Command, ...]:
@@ -100,11 +103,12 @@ class RegionsBox(QWidget):
             Command("shrink_organ", "Shrink the organ", "Alt-S", self.shrink.click),
             Command("smooth_organ", "Smooth with all neighbours", "Alt-M", self.smooth.click),
             *self.pieces.commands(),
+            *self.taking.commands(),
         )
 
     def _on_case(self, correction: Correction | None) -> None:
         self.pieces.picker.cancel()
-        for widget in (self.tools, self.pieces):
+        for widget in (self.tools, self.pieces, self.taking):
             widget.setEnabled(correction is not None)
         self._describe()
 
@@ -128,7 +132,9 @@ class RegionsBox(QWidget):
         if target is None:
             return
         labels, mm, flat = target.correction.labels, self.grow_mm.value(), self.flat.isChecked()
-        work = partial(tool, labels, target.values[0], mm, target.spacing, self._slice() if flat else None)
+        work = partial(
+            tool, labels, target.values[0], mm, target.spacing, slice_box(self.desk.layers) if flat else None
+        )
         where = " in this slice" if flat else ""
         self.runner.run(
             f"{word} {target.text} by {mm:g} mm{where}",
@@ -143,7 +149,8 @@ class RegionsBox(QWidget):
         if target is None:
             return
         mm = self.smooth_mm.value()
-        work = partial(smoothing.smooth, target.correction.labels, target.values, mm, target.spacing)
+        stop = self.runner.should_stop
+        work = partial(smoothing.smooth, target.correction.labels, target.values, mm, target.spacing, stop)
         nothing = f"{target.text}: there are no voxels to smooth."
         self.runner.run(f"Smoothing {target.text} by {mm:g} mm", work, nothing, target.voxels)
 
@@ -155,20 +162,11 @@ class RegionsBox(QWidget):
         case, labels, value = target.correction.case, target.correction.labels, target.values[0]
         axis, at = shown_slice(self.desk.layers)
         image = case.image.array if self.use_image.isChecked() else None
-        where = between.gaps(labels, value, axis, target.spacing[axis], (), at)
+        painted = between.painted_slices(hand_strokes(target.correction), value, axis, labels.shape)
+        where = between.gaps(labels, value, axis, target.spacing[axis], painted, at)
         self.runner.run(
             f"Filling {target.text} between slices",
             partial(between.fill_between, labels, value, axis, target.spacing, where, image),
-            f"{target.text} has no empty slice between painted ones. Paint it in some slices first.",
+            f"{target.text} has no slices to fill: paint it in two slices with some in between.",
             target.voxels * (1 if image is None else _WITH_IMAGE),
         )
-
-    def _slice(self) -> Box:
-        """Give the slice that the main view shows, as a box of the case's grid."""
-        axis, number = shown_slice(self.desk.layers)
-        correction = self.desk.correction
-        if correction is None:
-            raise RuntimeError("no case is open")
-        box = list(whole(correction.labels.shape))
-        box[axis] = slice(number, number + 1)
-        return box[0], box[1], box[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING
 
 from ..state.correction import Correction
@@ -23,6 +24,12 @@ class ToolRunner:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._doing = ""
+        self._stop = Event()  # a new one for each run
+
+    @property
+    def busy(self) -> bool:
+        """Whether a tool is at work."""
+        return bool(self._doing)
 
     def run(self, doing: str, work: Work, nothing: str, voxels: int = 0) -> None:
         """Let a tool suggest labels and write them.
@@ -44,11 +51,17 @@ class ToolRunner:
         elif self._doing:
             self.desk.say(f"{self._doing} is still going on; try again when it is done.")
         elif voxels < AT_ONCE:
+            self._stop = Event()
             self._write(correction, doing, nothing, work())
         else:
-            self._doing = doing
+            self._doing, self._stop = doing, Event()
             then = partial(self._write, correction, doing, nothing)
-            self.desk.in_thread(doing, work, then, otherwise=self._free)
+            self.desk.say(f"{doing} …", "Cancel", self._stop.set)
+            self.desk.in_thread(doing, work, then, otherwise=self._free, quiet=True)
+
+    def should_stop(self) -> bool:
+        """Tell a tool that asks between its steps whether the user has cancelled it."""
+        return self._stop.is_set()
 
     def _free(self) -> None:
         self._doing = ""
@@ -58,15 +71,22 @@ class ToolRunner:
         if self.desk.correction is not correction:
             self.desk.say(f"{doing}: dropped, another case is open now.")
             return
+        if self._stop.is_set():
+            self.desk.say(f"{doing}: cancelled, nothing was changed.")
+            return
         if suggestion is None:
             self.desk.say(nothing)
             return
         done = carry_out(correction, suggestion)
         if done.writing.written:
-            self.desk.say(f"{doing}: {done.text}.", "Undo", partial(self._undo, correction, done, doing))
+            undo = partial(self._undo, correction, done, correction.history.undoable, doing)
+            self.desk.say(f"{doing}: {done.text}.", "Undo", undo)
         else:
             self.desk.say(f"{doing}: {done.text}.")
 
-    def _undo(self, correction: Correction, done: Done, doing: str) -> None:
-        writing = take_back(correction, done)
-        self.desk.say(f"{doing}: taken back ({writing.written:,} voxels).")
+    def _undo(self, correction: Correction, done: Done, number: int | None, doing: str) -> None:
+        if number is not None and correction.history.undoable == number:
+            self.desk.say(correction.undo().text)
+            return
+        writing = take_back(correction, done)  # there was other work since: that stays
+        self.desk.say(f"{doing}: taken back ({writing.written:,} voxels), what you did since stays.")

@@ -8,7 +8,7 @@ from itertools import islice
 from .correction import Correction
 from .stroke import Piece
 
-HAND = frozenset({"paint", "erase", "fill", "smart brush"})  # what strokes are called in the journal
+HAND = frozenset({"paint", "erase", "fill", "set", "smart brush"})  # "set" is the polygon
 _NEWEST = 200  # strokes that count
 
 

@@ -75,7 +75,16 @@ def test_growing_is_said_in_millilitres_and_undone(predicted, box):
     assert voxels(predicted, "liver") > (before == predicted.desk.correction.scheme.value("liver")).sum()
     predicted.status.action.click()
     np.testing.assert_array_equal(predicted.desk.correction.labels, before)
-    assert "taken back" in predicted.status.happened.text()
+    assert "Taken back: grow of Liver" in predicted.status.happened.text()
+    box.grow.click()
+    grown, undo = voxels(predicted, "liver"), predicted.status.action.click
+    said = predicted.status.happened.text()
+    assert said.startswith("Growing")
+    far_corner(predicted)  # other work, which stays
+    undo()
+    assert "what you did since stays" in predicted.status.happened.text()
+    assert voxels(predicted, "liver") < grown
+    assert predicted.desk.correction.labels[0, 0, 0]
 
 
 def test_shrinking_in_the_slice_shown_changes_that_slice_alone(predicted, box):
@@ -102,6 +111,10 @@ def test_a_long_tool_runs_in_the_thread_and_another_waits_for_it(predicted, box,
     assert "Liver +" in predicted.status.happened.text()
     predicted.status.action.click()
     assert voxels(predicted, "liver") == before
+    box.grow.click()
+    predicted.status.action.click()  # Cancel
+    qtbot.waitUntil(lambda: "cancelled" in predicted.status.happened.text(), timeout=10_000)
+    assert voxels(predicted, "liver") == before
 
 
 def test_a_protected_organ_is_named_with_what_to_do(predicted, box):
@@ -119,7 +132,8 @@ def test_smoothing_all_organs_leaves_protected_ones(predicted, box):
     before = correction.labels.copy()
     spleen = before == correction.scheme.value("spleen")
     box.scope.setCurrentIndex(1)
-    box.smooth_mm.setValue(6.0)
+    box.smooth_mm.setRange(0.5, 50.0)  # the voxels of the phantom are 12 mm
+    box.smooth_mm.setValue(20.0)
     press(predicted, "smooth_organ")
     assert "Smoothing all organs of unlabelled" in predicted.status.happened.text()
     assert (correction.labels != before).any()
@@ -203,7 +217,76 @@ def test_empty_slices_are_filled(predicted, box):
     assert "1 slice filled" in predicted.status.happened.text()
     assert (correction.labels[middle] == value).sum() > 5
     press(predicted, "fill_between")
-    assert "no empty slice" in predicted.status.happened.text()
+    assert "no slices to fill" in predicted.status.happened.text()
+
+
+def test_slices_between_corrected_ones_are_filled_anew(predicted, box):
+    correction = predicted.desk.correction
+    value = correction.scheme.value("liver")
+    slices = np.flatnonzero((correction.labels == value).any(axis=(1, 2)))
+    low, high = int(slices[1]), int(slices[1]) + 3
+    look_at_organ(predicted, "liver")
+    layer = predicted.desk.layers.labels
+    for number in (low, high):  # a voxel at the edge, by hand, in each of two slices
+        corner = np.argwhere(correction.labels[number] != value)[0]
+        index = predicted.desk.layers.display.shown_index((number, *corner.tolist()))
+        layer.data_setitem(tuple(np.array([i]) for i in index), value)
+    look_at(predicted, (low + 1, 5, 5))
+    press(predicted, "fill_between")
+    assert "2 slices filled" in predicted.status.happened.text()
+
+
+def test_labels_of_another_model_are_taken(predicted, box, qtbot, phantoms):
+    taking, correction = box.taking, predicted.desk.correction
+    assert taking.source.currentData() == "tiny"
+    truth, value = phantoms[1][1].array, correction.scheme.value("liver")
+    far_corner(predicted)
+    hole = correction.labels.copy()
+    hole[hole == value] = 0
+    correction.write((slice(None),) * 3, hole, "erase")
+    look_at(predicted, organ_centre(truth, value))
+    press(predicted, "take_here")
+    qtbot.waitUntil(lambda: voxels(predicted, "liver") > 0, timeout=10_000)
+    assert "Taking the difference here from tiny" in predicted.status.happened.text()
+    np.testing.assert_array_equal(correction.labels, truth)
+    predicted.status.action.click()
+    assert voxels(predicted, "liver") == 0
+    taking.part.setCurrentIndex(taking.part.findData("organ"))
+    press(predicted, "take_here")
+    qtbot.waitUntil(lambda: voxels(predicted, "liver") > 0, timeout=10_000)
+    assert "Taking Liver of unlabelled from tiny, in use: Liver +" in predicted.status.happened.text()
+    change, _ = next(iter(correction.history.newest()))
+    assert (change.tool, change.bundle) == ("model organ", "tiny")
+
+
+def test_without_a_prediction_nothing_can_be_taken(with_case):
+    taking = with_case.correct.regions.taking
+    assert not taking.take.isEnabled()
+    assert "segment" in taking.source.currentText()
+    press(with_case, "take_here")
+    assert "step Segment" in with_case.status.happened.text()
+
+
+def test_strokes_spread_by_a_proposal(predicted, box, qtbot):
+    correction, layer = predicted.desk.correction, predicted.desk.layers.labels
+    predicted.desk.layers.select_organ("aorta")
+    press(predicted, "propose_from_strokes")
+    qtbot.waitUntil(lambda: "no strokes" in predicted.status.happened.text(), timeout=10_000)
+    value = correction.scheme.value("liver")
+    z, y, x = organ_centre(correction.labels, value)
+    hole = correction.labels[:, :, x - 2 : x + 3].copy()
+    hole[hole == value] = 0
+    correction.write((slice(None), slice(None), slice(x - 2, x + 3)), hole, "grow")
+    layer.selected_label = value
+    index = predicted.desk.layers.display.shown_index((z, y, x))
+    layer.data_setitem(tuple(np.array([i]) for i in index), value)
+    box.taking.reach_mm.setValue(40.0)
+    before = voxels(predicted, "liver")
+    press(predicted, "propose_from_strokes")
+    qtbot.waitUntil(
+        lambda: "Liver" in predicted.status.happened.text() and not box.runner.busy, timeout=10_000
+    )
+    assert voxels(predicted, "liver") > before + 3
 
 
 def test_every_voxel_is_found_again_from_where_it_is_shown(predicted):
