@@ -73,7 +73,8 @@ class CrossHair:
     def follow(self, event: Any = None) -> None:
         """Draw the lines through the point of the view."""
         dims = self._model.dims
-        on = self._wanted and dims.ndisplay == 2 and dims.ndim == 3 and bool(self._model.layers)
+        cut = dims.ndisplay == 2 and dims.ndim == self._main.dims.ndim == 3  # 2 while a case is taken away
+        on = self._wanted and cut and bool(self._model.layers)
         self._across.visible = self._down.visible = on
         if on:
             (down, across), point = dims.displayed, self._main.dims.point
