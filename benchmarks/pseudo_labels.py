@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/pseudo_labels.py BUNDLE PROJECT [CASE ...]
 
-PROJECT holds the true labels of the cases (of an experiment: DIR/projects/*-answers). The volume is covered by
-windows of the training's size, and nothing is blended or cleaned: so pseudo-labels are made in training. Rows: the softmax
-of each network, and the mixture of each under every class prior.
+PROJECT holds the true labels of the cases (of an experiment: DIR/projects/*-answers). The volume is covered
+by windows of the training's size, and nothing is blended or cleaned: so pseudo-labels are made in training.
+Rows: the softmax of each network, and the mixture of each under every class prior.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ class AdjudicationBox(QWidget):
             self.desk.layers.select_organ(organ)
         self.desk.say(
             f"{self.reading.case}: the first reader says {self._name(region.first).lower()}, the second "
-            f"{self._name(region.second).lower()} ({region.volume_ml:.2f} ml). Alt+X blinks."
+            f"{self._name(region.second).lower()} ({region.volume_ml:.2f} ml). Shift+X blinks."
         )
 
     def _show_second(self) -> None:

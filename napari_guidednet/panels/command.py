@@ -17,7 +17,7 @@ class Command:
     title : str
         What it does, in words for the table of keys: "Go to the next place".
     key : str
-        napari's notation: "Alt-N".
+        napari's notation: "Shift-N".
     do : callable
     """
 

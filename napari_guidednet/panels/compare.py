@@ -40,10 +40,10 @@ class CompareBox(QWidget):
         self.other.setMinimumContentsLength(12)  # names of models are long, the dock is narrow
         self.other.currentIndexChanged.connect(self._forget)
         self.blink = button(
-            "Blink", "Show the labels now and the other ones in turn (Alt+X)", self.turn_blink
+            "Blink", "Show the labels now and the other ones in turn (Shift+X)", self.turn_blink
         )
         self.differ = button(
-            "Difference", "Colour what differs from the other labels (Alt+D)", self.turn_differ
+            "Difference", "Colour what differs from the other labels (Shift+D)", self.turn_differ
         )
         for one in (self.blink, self.differ):
             one.setCheckable(True)
@@ -69,9 +69,9 @@ class CompareBox(QWidget):
     def commands(self) -> tuple[Command, ...]:
         """Give what can be done here by a key."""
         return (
-            Command("blink", "Show the labels and those compared with in turn", "Alt-X", self.turn_blink),
+            Command("blink", "Show the labels and those compared with in turn", "Shift-X", self.turn_blink),
             Command(
-                "difference", "Colour what differs from the labels compared with", "Alt-D", self.turn_differ
+                "difference", "Colour what differs from the labels compared with", "Shift-D", self.turn_differ
             ),
         )
 
@@ -133,7 +133,7 @@ class CompareBox(QWidget):
         name = "" if case is None else case.id
         texts = {
             "now": f"Showing the labels of {name} as they are now.",
-            "other": f"Showing {compare.title} in place of the labels of {name}: Alt+X turns back to them.",
+            "other": f"Showing {compare.title} in place of the labels of {name}: Shift+X turns back to them.",
             "difference": f"Showing where the labels of {name} differ from {compare.title}.",
         }
         self.desk.say(texts[compare.showing])

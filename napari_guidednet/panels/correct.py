@@ -49,7 +49,7 @@ class CorrectPanel(QWidget):
         self.paint = button("Paint", "Brush of the selected organ; napari's own tools work too", self._paint)
         self.confirm = button(
             "Confirm organ",
-            "You vouch for the selected organ in this case, present or absent (Alt+C)",
+            "You vouch for the selected organ in this case, present or absent (Shift+C)",
             self._confirm_organ,
         )
         self.confirm_all = button(
@@ -114,8 +114,8 @@ class CorrectPanel(QWidget):
         """Give what can be done here by a key."""
         return (
             *self.places.commands(),
-            Command("lock_organ", "Lock or unlock the selected organ", "Alt-L", self._turn_lock),
-            Command("confirm_organ", "Confirm the selected organ", "Alt-C", self.confirm.click),
+            Command("lock_organ", "Lock or unlock the selected organ", "Shift-L", self._turn_lock),
+            Command("confirm_organ", "Confirm the selected organ", "Shift-C", self.confirm.click),
             *self.view.commands(),
             *self.tools.commands(),
             *self.regions.commands(),

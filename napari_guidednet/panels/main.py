@@ -50,7 +50,7 @@ class MainPanel(QWidget):
         self.correct = CorrectPanel(self.desk)
         self.train = TrainPanel(self.desk)
         self.models = ModelsPanel(self.desk)
-        show_keys = Command("keys", "Show or hide all keys", "Shift-H", self._show_keys)
+        show_keys = Command("keys", "Show or hide all keys", "Ctrl-H", self._show_keys)
         self.shortcuts = Shortcuts((*self.correct.commands(), show_keys))
         self.keys = KeysWindow(self.shortcuts, self)
         self.status = StatusLine()
@@ -77,8 +77,8 @@ class MainPanel(QWidget):
         self.desk.work_changed.connect(self._guide_later.start)
         self.cases.selection_changed.connect(self.segment.refresh_cases)
         self.status.next_requested.connect(self.show_step)
-        self.models.step_requested.connect(self.show_step)
         self.cases.cohort.visited.connect(self._go_to_place)
+        self.models.step_requested.connect(self.show_step)
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.desk.close)

@@ -36,7 +36,7 @@ class Mending:
 
     def tip(self, place: Place | None) -> str:
         """Say what the key will do here."""
-        return f"{repair_words(place)} (Alt+J)"
+        return f"{repair_words(place)} (Shift+J)"
 
     def mend(self, place: Place) -> None:
         """Repair a place of the open case."""
@@ -53,13 +53,15 @@ class Mending:
             self._desk.say("The repair was dropped: another case is open now.")
             return
         if suggestion is None:
-            self._desk.say("There is nothing left to mend here. Accept it, or go on with Next (Alt+N).")
+            self._desk.say("There is nothing left to mend here. Accept it, or go on with Next (Shift+N).")
             return
         done = carry_out(correction, suggestion)
         said = f"{repair_words(place)}: {done.text}."
         if done.writing.written:
             self._mended(place)
-            self._desk.say(f"{said} Next: Alt+N.", "Undo", partial(self._take_back, correction, place, done))
+            self._desk.say(
+                f"{said} Next: Shift+N.", "Undo", partial(self._take_back, correction, place, done)
+            )
         else:
             self._desk.say(said)
 

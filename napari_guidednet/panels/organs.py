@@ -19,7 +19,7 @@ COLUMNS = ("Organ", "Show", "Lock", "OK", "State", "ml", "Sure")
 TIPS = (
     "Click to paint this organ; double click to go to it; right click to see it alone",
     "Show or hide the organ's labels; a click up here shows or hides them all",
-    "Lock: no brush, tool or model can change it (Alt+L)",
+    "Lock: no brush, tool or model can change it (Shift+L)",
     "Confirm: you vouch for this organ in this case, present or absent.\n"
     "It is protected and used for training. Untick to reopen it.",
     "untouched, predicted, corrected or confirmed",

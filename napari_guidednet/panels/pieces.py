@@ -40,17 +40,17 @@ class PiecesBox(QWidget):
         self.scope = scope
         self.picker = Picker(desk.layers)
         self.below_ml = number_box(1.0, 0.01, 500.0, " ml", "Pieces smaller than this are dropped")
-        self.keep = button("Keep largest", "Drop all pieces but the largest (Alt+K)", self._keep)
-        self.drop = button("Drop below", "Drop pieces below this volume (Alt+Q)", self._drop)
+        self.keep = button("Keep largest", "Drop all pieces but the largest (Shift+K)", self._keep)
+        self.drop = button("Drop below", "Drop pieces below this volume (Shift+Q)", self._drop)
         self.give = button(
             "Give piece …",
             "Click a connected piece of another organ: it becomes part of the selected one\n"
-            "(Alt+E gives the piece under the cursor at once)",
+            "(Shift+E gives the piece under the cursor at once)",
             self._pick_to_give,
         )
         self.erase = button(
             "Erase piece …",
-            "Click a connected piece: it becomes background\n(Alt+Y erases the piece under the cursor)",
+            "Click a connected piece: it becomes background\n(Shift+Y erases the piece under the cursor)",
             self._pick_to_erase,
         )
         grid = QGridLayout(self)
@@ -64,10 +64,10 @@ class PiecesBox(QWidget):
     def commands(self) -> tuple[Command, ...]:
         """Give what can be done here by a key."""
         return (
-            Command("keep_largest", "Keep only the largest piece", "Alt-K", self.keep.click),
-            Command("drop_small", "Drop small pieces", "Alt-Q", self.drop.click),
-            Command("give_piece", "Give the piece under the cursor to the organ", "Alt-E", self._give_here),
-            Command("erase_piece", "Erase the piece under the cursor", "Alt-Y", self._erase_here),
+            Command("keep_largest", "Keep only the largest piece", "Shift-K", self.keep.click),
+            Command("drop_small", "Drop small pieces", "Shift-Q", self.drop.click),
+            Command("give_piece", "Give the piece under the cursor to the organ", "Shift-E", self._give_here),
+            Command("erase_piece", "Erase the piece under the cursor", "Shift-Y", self._erase_here),
         )
 
     @guarded

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SOON_MS = 150  # a case, its prediction and its labels arrive one after the other
 STOP_AT = 0.5  # points of Dice of one organ a minute
 MOST_WATCHED = 4_000_000  # voxels of a place whose painting is noticed by comparing
-NOWHERE = "Go to a place first: Next (Alt+N), or a click in the list."
+NOWHERE = "Go to a place first: Next (Shift+N), or a click in the list."
 EMPTY = "Open a case in the step Cases; the places worth a look are listed here, the most worthwhile first."
 
 
@@ -58,11 +58,13 @@ class PlacesBox(QWidget):
         self.label.setWordWrap(True)
         self.table = PlaceTable()
         self.table.visited.connect(self._visit)
-        self.before = button("◀", "The place before (Alt+P)", self._before)
-        self.next = button("Next ▶", "Jump to the next place worth a look, in all views (Alt+N)", self._next)
-        self.accept = button("Accept", "The labels here are right: never ask again (Alt+A)", self._accept)
+        self.before = button("◀", "The place before (Shift+P)", self._before)
+        self.next = button(
+            "Next ▶", "Jump to the next place worth a look, in all views (Shift+N)", self._next
+        )
+        self.accept = button("Accept", "The labels here are right: never ask again (Shift+A)", self._accept)
         self.fix = button("Fix", "", self._fix)
-        self.skip = button("Skip", "Not now: it comes again after all others (Alt+I)", self._skip)
+        self.skip = button("Skip", "Not now: it comes again after all others (Shift+I)", self._skip)
         self.again = button("Look again", "Search the labels as they are now", self._search)
         self.group = QComboBox()
         for name, (title, _) in GROUPS.items():
@@ -103,11 +105,11 @@ class PlacesBox(QWidget):
     def commands(self) -> tuple[Command, ...]:
         """Give what can be done here by a key."""
         return (
-            Command("next_place", "Go to the next place worth a look", "Alt-N", self.next.click),
-            Command("place_before", "Go to the place before", "Alt-P", self.before.click),
-            Command("accept_place", "Accept the labels at this place", "Alt-A", self.accept.click),
-            Command("fix_place", "Mend this place, or take the brush", "Alt-J", self.fix.click),
-            Command("skip_place", "Skip this place for now", "Alt-I", self.skip.click),
+            Command("next_place", "Go to the next place worth a look", "Shift-N", self.next.click),
+            Command("place_before", "Go to the place before", "Shift-P", self.before.click),
+            Command("accept_place", "Accept the labels at this place", "Shift-A", self.accept.click),
+            Command("fix_place", "Mend this place, or take the brush", "Shift-J", self.fix.click),
+            Command("skip_place", "Skip this place for now", "Shift-I", self.skip.click),
         )
 
     # searching
@@ -269,7 +271,7 @@ class PlacesBox(QWidget):
             self.mending.mend(place)
         elif place.organ:
             self.desk.layers.paint(True)
-            self.desk.say(f"The brush paints {self._title(place)} now. Then Next (Alt+N).")
+            self.desk.say(f"The brush paints {self._title(place)} now. Then Next (Shift+N).")
 
     def _mended(self, place: Place) -> None:
         if self.tour is not None:

@@ -63,17 +63,19 @@ class RegionsBox(QWidget):
 
     def _make_buttons(self) -> None:
         self.grow = button(
-            "Grow", "The organ takes the background around it; others stay (Alt+G)", self._grow
+            "Grow", "The organ takes the background around it; others stay (Shift+G)", self._grow
         )
-        self.shrink = button("Shrink", "The organ loses its outermost layer (Alt+S)", self._shrink)
+        self.shrink = button("Shrink", "The organ loses its outermost layer (Shift+S)", self._shrink)
         self.smooth = button(
-            "Smooth", "With all neighbours: no gaps, no overlaps, volumes hardly change (Alt+M)", self._smooth
+            "Smooth",
+            "With all neighbours: no gaps, no overlaps, volumes hardly change (Shift+M)",
+            self._smooth,
         )
         self.fill = button(
             "Fill between slices",
             "Paint the organ in some slices, then fill those in between by its shape: the empty ones or,\n"
             "where none is empty, anew those between slices that you corrected. The gap you look at,\n"
-            "or all of them (Alt+F)",
+            "or all of them (Shift+F)",
             self._fill,
         )
 
@@ -98,10 +100,10 @@ class RegionsBox(QWidget):
     def commands(self) -> tuple[Command, ...]:
         """Give what can be done here by a key."""
         return (
-            Command("fill_between", "Fill the organ between slices", "Alt-F", self.fill.click),
-            Command("grow_organ", "Grow the organ", "Alt-G", self.grow.click),
-            Command("shrink_organ", "Shrink the organ", "Alt-S", self.shrink.click),
-            Command("smooth_organ", "Smooth with all neighbours", "Alt-M", self.smooth.click),
+            Command("fill_between", "Fill the organ between slices", "Shift-F", self.fill.click),
+            Command("grow_organ", "Grow the organ", "Shift-G", self.grow.click),
+            Command("shrink_organ", "Shrink the organ", "Shift-S", self.shrink.click),
+            Command("smooth_organ", "Smooth with all neighbours", "Shift-M", self.smooth.click),
             *self.pieces.commands(),
             *self.taking.commands(),
         )

@@ -60,12 +60,12 @@ class TakingBox(QWidget):
         for box in (self.source, self.part):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(12)
-        self.take = button("Take", "Take this part of its labels (Alt+U: at the cursor)", self._take)
+        self.take = button("Take", "Take this part of its labels (Shift+U: at the cursor)", self._take)
         self.reach_mm = number_box(15.0, 5.0, 40.0, " mm", "How far a stroke has its say")
         self.propose = button(
             "Propose from strokes",
             "Paint a little of what is missing and erase a little of what is too much, in any slice:\n"
-            "the organ is then drawn anew around these strokes, along the image (Alt+R)",
+            "the organ is then drawn anew around these strokes, along the image (Shift+R)",
             self._propose,
         )
         grid = QGridLayout(self)
@@ -83,9 +83,9 @@ class TakingBox(QWidget):
     def commands(self) -> tuple[Command, ...]:
         """Give what can be done here by a key."""
         return (
-            Command("take_here", "Take the chosen part of a model's labels", "Alt-U", self._take_here),
+            Command("take_here", "Take the chosen part of a model's labels", "Shift-U", self._take_here),
             Command(
-                "propose_from_strokes", "Draw the organ anew around strokes", "Alt-R", self.propose.click
+                "propose_from_strokes", "Draw the organ anew around strokes", "Shift-R", self.propose.click
             ),
         )
 

@@ -48,7 +48,7 @@ class ToolsBox(QWidget):
         self.smart = _box(
             "Smart",
             "Paints only tissue like that under the stroke, as far as the circle and never across an edge. "
-            "It holds for the eraser too (Alt+B)",
+            "It holds for the eraser too (Shift+B)",
         )
         self.ball = _box("3-D ball", "Paint through the neighbouring slices as well")
         self.tolerance = _slider(
@@ -61,7 +61,9 @@ class ToolsBox(QWidget):
         )
 
     def _make_limits(self) -> None:
-        self.hu = _box("Only HU", "Brush, eraser, fill and polygon change only voxels in this range (Alt+H)")
+        self.hu = _box(
+            "Only HU", "Brush, eraser, fill and polygon change only voxels in this range (Shift+H)"
+        )
         self.low, self.high = (_hu_box(f"{end} HU that is painted") for end in ("Lowest", "Highest"))
         self.preset = QComboBox()
         self.preset.setToolTip("HU ranges of tissues, or that of the selected organ as it is labelled now")
@@ -73,7 +75,7 @@ class ToolsBox(QWidget):
             self.preset.setItemData(self.preset.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self.preset.addItem(_AS_ORGAN, _AS_ORGAN)
         self.over = _box(
-            "Only over", "Brush, eraser, fill and polygon change only voxels of the ticked organs (Alt+O)"
+            "Only over", "Brush, eraser, fill and polygon change only voxels of the ticked organs (Shift+O)"
         )
         self.picker = OverPicker()
 
@@ -112,9 +114,11 @@ class ToolsBox(QWidget):
             for n in range(1, ORGAN_KEYS + 1)
         )
         return (
-            Command("smart_brush", "Smart brush on or off", "Alt-B", self.smart.toggle),
-            Command("hu_range", "Paint only in the HU range, or everywhere", "Alt-H", self.hu.toggle),
-            Command("only_over", "Paint only over the ticked organs, or over all", "Alt-O", self.over.toggle),
+            Command("smart_brush", "Smart brush on or off", "Shift-B", self.smart.toggle),
+            Command("hu_range", "Paint only in the HU range, or everywhere", "Shift-H", self.hu.toggle),
+            Command(
+                "only_over", "Paint only over the ticked organs, or over all", "Shift-O", self.over.toggle
+            ),
             *organs,
         )
 
@@ -162,7 +166,7 @@ class ToolsBox(QWidget):
         if on:
             self._take_brush()
         self.desk.say(
-            "Smart brush: it follows the tissue under the stroke, inside the circle. Alt+B turns it off."
+            "Smart brush: it follows the tissue under the stroke, inside the circle. Shift+B turns it off."
             if on
             else "Plain brush: it paints the whole circle."
         )

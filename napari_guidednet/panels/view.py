@@ -40,7 +40,7 @@ class ViewBox(QWidget):
             tip = f"centre {centre:g} HU, width {width:g} HU"
             self.window_preset.setItemData(self.window_preset.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self.window_preset.setToolTip(
-            "Grey values of the CT (Alt+W: the next). By the mouse: Ctrl and drag with the right button,\n"
+            "Grey values of the CT (Shift+W: the next). By the mouse: Ctrl and drag with the right button,\n"
             "across for the width, up and down for the centre."
         )
         self.window_preset.currentIndexChanged.connect(self._set_window)
@@ -62,13 +62,13 @@ class ViewBox(QWidget):
         self.views.beside, self.organs_3d.beside = self.organs_3d, self.views
         self.three_d = button(
             "3-D",
-            "Show the organs as surfaces in a view of their own; they follow your strokes (Alt+T)",
+            "Show the organs as surfaces in a view of their own; they follow your strokes (Shift+T)",
             self.turn_3d,
         )
         self.three_d.setCheckable(True)
         self.planes = button(
             "Planes",
-            "Show coronal and sagittal views beside the axial one; paint in each of them (Alt+V).\n"
+            "Show coronal and sagittal views beside the axial one; paint in each of them (Alt+Shift+V).\n"
             "Hold Shift and move the mouse: all views follow the cursor.",
             self.turn_planes,
         )
@@ -116,11 +116,11 @@ class ViewBox(QWidget):
     def commands(self) -> tuple[Command, ...]:
         """Give what can be done here by a key."""
         return (
-            Command("views", "Show or hide the coronal and sagittal views", "Alt-V", self.turn_planes),
+            Command("views", "Show or hide the coronal and sagittal views", "Alt-Shift-V", self.turn_planes),
             Command(
-                "next_window", "Next CT window: abdomen, liver, lung, bone, wide", "Alt-W", self.next_window
+                "next_window", "Next CT window: abdomen, liver, lung, bone, wide", "Shift-W", self.next_window
             ),
-            Command("organs_3d", "Show or hide the organs in 3-D", "Alt-T", self.turn_3d),
+            Command("organs_3d", "Show or hide the organs in 3-D", "Shift-T", self.turn_3d),
             *self.compare.commands(),
         )
 

@@ -135,8 +135,8 @@ def test_without_a_repair_fix_takes_the_brush_and_painting_counts_as_fixed(searc
 def test_the_keys_of_the_places_are_bound(searched):
     keys = {command.name: command.key for command in searched.correct.commands()}
     wanted = {
-        "next_place": "Alt-N", "place_before": "Alt-P", "accept_place": "Alt-A", "fix_place": "Alt-J",
-        "skip_place": "Alt-I",
+        "next_place": "Shift-N", "place_before": "Shift-P", "accept_place": "Shift-A", "fix_place": "Shift-J",
+        "skip_place": "Shift-I",
     }  # fmt: skip
     assert wanted.items() <= keys.items()
 

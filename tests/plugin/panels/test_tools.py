@@ -36,16 +36,16 @@ def test_the_radius_follows_napari_and_napari_follows_the_radius(tools):
 def test_keys_turn_the_smart_brush_and_the_limits_on_and_off(tools, with_case):
     settings = tools.settings
     assert not tools.tolerance.isEnabled()
-    _press(with_case, "Alt-B")
+    _press(with_case, "Shift-B")
     assert settings.smart
     assert tools.tolerance.isEnabled()
     assert with_case.desk.layers.labels.mode == "paint"
     assert "Smart brush" in with_case.status.happened.text()
-    _press(with_case, "Alt-B")
+    _press(with_case, "Shift-B")
     assert not settings.smart
-    _press(with_case, "Alt-H")
+    _press(with_case, "Shift-H")
     assert "limited to 0 to 200 HU" in with_case.status.happened.text()
-    _press(with_case, "Alt-O")
+    _press(with_case, "Shift-O")
     assert "over unlabelled voxels" in with_case.status.happened.text()
     with_case.status.action.click()  # Paint everywhere
     assert not settings.limited
@@ -136,7 +136,7 @@ def test_without_a_case_the_tools_wait(panel):
     assert not tools.isEnabled()
     _press(panel, "Alt-1")
     assert "Open a case" in panel.status.happened.text()
-    _press(panel, "Alt-H")
+    _press(panel, "Shift-H")
     assert tools.settings.hu_limited
 
 

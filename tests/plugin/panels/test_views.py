@@ -83,7 +83,7 @@ def test_keys_of_the_main_viewer_work_in_a_side_view(box, with_case):
     box.turn_planes()
     handler = box.views.views.canvases[0]._key_map_handler
     before = box.window_preset.currentData()
-    assert handler.press_key("Alt-W")
+    assert handler.press_key("Shift-W")
     assert box.window_preset.currentData() != before
 
 
@@ -139,7 +139,7 @@ def test_labels_are_compared_with_those_of_a_model(box, with_case, store_predict
     compare.blink.click()
     assert desk.layers.compare.showing == "other"
     assert not compare.differ.isChecked()
-    assert "Alt+X" in with_case.status.happened.text()
+    assert "Shift+X" in with_case.status.happened.text()
     compare.turn_blink()
     assert desk.layers.compare.showing == "now"
     assert desk.layers.labels.visible
