@@ -1,5 +1,7 @@
 """Orientation and grids against nibabel and against the places of voxels."""
 
+from itertools import permutations, product
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -10,14 +12,7 @@ from scipy.spatial.transform import Rotation
 from guidednet_training.core.errors import GeometryError
 from guidednet_training.core.geometry import CANONICAL, DISPLAY, Geometry, affine_to_ijk, geometry_from_ijk
 
-AXES = [
-    "".join(letters)
-    for letters in {
-        tuple(np.array(pairs)[list(order)])
-        for order in [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
-        for pairs in [(s, a, r) for s in "SI" for a in "AP" for r in "RL"]
-    }
-]
+AXES = ["".join(order) for sides in product("SI", "AP", "RL") for order in permutations(sides)]
 
 
 def grid(axes="SAR", shape=(4, 5, 6), spacing=(3.0, 2.0, 1.0), turn_deg=0.0):
