@@ -1,4 +1,4 @@
-"""Makes the pictures of the tutorial: drives the plugin on the finished project of `guidednet demo`.
+"""Makes the pictures of the documentation: drives the plugin on the finished project of `guidednet demo`.
 
     guidednet demo --out demo && xvfb-run -a -s "-screen 0 1600x1200x24" python docs/make_screenshots.py demo
 
@@ -16,12 +16,12 @@ from pathlib import Path
 
 import napari
 from qtpy.QtGui import QImage
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_guidednet.panels.main import MainPanel
 
 IMAGES = Path(__file__).parent / "images"
-WINDOW, DOCK_WIDTH = (1280, 820), 470
+WINDOW, DOCK_WIDTH = (1500, 920), 470
 LARGEST_BYTES = 300_000
 LABELLED, UNLABELLED = "labelled-1", "unlabelled-1"
 
@@ -69,6 +69,15 @@ class Photographer:
         table.visited.emit(organ)
         self.viewer.reset_view()
 
+    def unfold(self, title: str) -> None:
+        """Fold all sections of the Correct step but one, and scroll to it."""
+        for name, section in self.panel.correct.sections.items():
+            (section.expand if name == title else section.collapse)(animate=False)
+        self.settle(0.3)
+        page = self.panel.tabs.currentWidget()
+        if isinstance(page, QScrollArea):
+            page.ensureWidgetVisible(self.panel.correct.sections[title])
+
     def shoot(self, name: str) -> Path:
         """Save the whole window as NAME.png, in 256 colours if it would be too large."""
         self.settle()
@@ -105,12 +114,48 @@ def take_all(photographer: Photographer) -> None:
     photographer.shoot("confidence")
     panel.correct.view.show_map(None)
     panel.correct.view.outline.setChecked(False)
+    take_workbench(photographer)
 
     panel.show_step("Train")
     photographer.wait(lambda: panel.train.chart.dice_points > 0, at_most_s=5)
     photographer.shoot("training")
     panel.show_step("Models")
     photographer.shoot("comparison")
+
+
+def take_workbench(photographer: Photographer) -> None:
+    """Go through the sections of the step Correct, a case open."""
+    correct = photographer.panel.correct
+    correct.view.planes.click()
+    photographer.settle(2)
+    correct.places.next.click()
+    photographer.unfold("Where to look")
+    photographer.shoot("where-to-look")
+    photographer.viewer.reset_view()
+    photographer.unfold("Tools")
+    correct.tools.smart.setChecked(True)
+    photographer.shoot("tools")
+    correct.tools.smart.setChecked(False)
+    photographer.unfold("Region tools")
+    correct.regions.grow.click()
+    photographer.settle(1)
+    photographer.shoot("region-tools")
+    photographer.unfold("History")
+    photographer.shoot("history")
+    photographer.unfold("Time")
+    photographer.shoot("time")
+    photographer.unfold("View")
+    correct.view.compare.differ.click()
+    photographer.shoot("difference")
+    correct.view.compare.differ.click()
+    correct.view.turn_3d()
+    photographer.settle(8)
+    photographer.shoot("organs-3d")
+    correct.view.turn_3d()
+    photographer.panel.keys.open()
+    photographer.settle(1)
+    photographer.panel.keys.grab().save(str(photographer.out / "keys.png"))
+    photographer.panel.keys.open()
 
 
 def _horizontal() -> object:

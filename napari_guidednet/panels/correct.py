@@ -36,6 +36,7 @@ class CorrectPanel(QWidget):
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.desk = desk
+        self.sections: dict[str, Section] = {}
         self.case = QLabel()
         self.saved = QLabel()
         self.saved.setToolTip("Every change is on disk within a second; the whole labels are saved in pauses")
@@ -71,17 +72,21 @@ class CorrectPanel(QWidget):
         head.addWidget(self.case, 1)
         head.addWidget(self.saved)
         layout.addLayout(head)
-        layout.addWidget(Section("View", self.view, opened=True))
+        layout.addWidget(self._section("View", self.view, opened=True))
         layout.addWidget(self.table, 1)
         row = QHBoxLayout()
         for widget in (self.paint, self.confirm, self.confirm_all):
             row.addWidget(widget)
         layout.addLayout(row)
-        layout.addWidget(Section("Where to look", self.places, opened=True))
-        layout.addWidget(Section("Tools", self.tools, opened=True))
-        layout.addWidget(Section("Region tools", self.regions))
-        layout.addWidget(Section("History", self.history))
-        layout.addWidget(Section("Time", self.time))
+        layout.addWidget(self._section("Where to look", self.places, opened=True))
+        layout.addWidget(self._section("Tools", self.tools, opened=True))
+        layout.addWidget(self._section("Region tools", self.regions))
+        layout.addWidget(self._section("History", self.history))
+        layout.addWidget(self._section("Time", self.time))
+
+    def _section(self, title: str, content: QWidget, opened: bool = False) -> Section:
+        section = self.sections[title] = Section(title, content, opened)
+        return section
 
     def _connect(self) -> None:
         self.desk.correction_changed.connect(self._begin)
@@ -196,6 +201,12 @@ class CorrectPanel(QWidget):
     @guarded
     def _confirm_case(self) -> None:
         correction = self._open()
+        if not any(correction.volumes_ml().values()):  # a slip, never a finding
+            self.desk.say(
+                f"{correction.case.id} has no labelled voxel: segment or paint it first. "
+                "An organ that is absent is confirmed by itself."
+            )
+            return
         self._confirm([name for name in correction.scheme.names if name not in correction.confirmed])
 
     def _confirm(self, names: list[str]) -> None:

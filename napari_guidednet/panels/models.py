@@ -207,6 +207,8 @@ class ModelsPanel(QWidget):
         session = self.desk.session
         if session.project is None:
             return "Open a project to see its models."
+        if name is None and not session.project.bundles():
+            return f"In use: {session.model_title}. Confirm organs of some cases; then Train makes a model."
         if name is None:
             return f"In use: {session.model_title}. Select a model to compare it."
         if name == session.model_ref:

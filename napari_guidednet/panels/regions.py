@@ -134,6 +134,12 @@ class RegionsBox(QWidget):
         if target is None:
             return
         labels, mm, flat = target.correction.labels, self.grow_mm.value(), self.flat.isChecked()
+        if mm < min(target.spacing):
+            voxel = min(target.spacing)
+            self.desk.say(
+                f"{mm:g} mm is less than a voxel of {target.correction.case.id} ({voxel:.2g} mm): take more."
+            )
+            return
         work = partial(
             tool, labels, target.values[0], mm, target.spacing, slice_box(self.desk.layers) if flat else None
         )

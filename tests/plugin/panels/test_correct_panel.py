@@ -115,6 +115,12 @@ def test_window_presets_and_outlines_reach_the_layers(with_case):
     assert with_case.desk.layers.labels.contour > 0
 
 
+def test_a_case_without_any_label_is_not_confirmed_by_a_slip(with_case):
+    with_case.correct.confirm_all.click()
+    assert with_case.desk.correction.confirmed == frozenset()
+    assert "no labelled voxel" in with_case.status.happened.text()
+
+
 def test_commands_lock_confirm_and_move_on(predicted, qtbot):
     table, keys = predicted.correct.table, predicted.shortcuts
     press = {command.name: command.do for command in keys.commands}

@@ -66,6 +66,15 @@ def test_a_closed_desk_teaches_and_an_open_case_names_the_organ(opened, qtbot):
     assert regions.tools.isEnabled()
 
 
+def test_growing_by_less_than_a_voxel_says_so(predicted, box):
+    predicted.desk.layers.select_organ("liver")
+    before = voxels(predicted, "liver")
+    box.grow_mm.setValue(2.0)
+    press(predicted, "grow_organ")
+    assert "less than a voxel" in predicted.status.happened.text()
+    assert voxels(predicted, "liver") == before
+
+
 def test_growing_is_said_in_millilitres_and_undone(predicted, box):
     before = predicted.desk.correction.labels.copy()
     box.grow_mm.setValue(13.0)
