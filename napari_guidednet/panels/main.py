@@ -82,9 +82,8 @@ class MainPanel(QWidget):
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.desk.close)
-        desk, shortcuts = self.desk, self.shortcuts
+        desk = self.desk
         self.destroyed.connect(lambda: desk.close())
-        self.destroyed.connect(lambda: shortcuts.release())
 
     @guarded
     def open_project(self, folder: Path | str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,22 +47,25 @@ class Shortcuts:
     def __init__(self, commands: Iterable[Command], kept: Path | None = None) -> None:
         self.commands = tuple(commands)
         self._kept = kept or _beside_settings()
+        me = weakref.ref(self)  # napari's table of actions must not keep a closed dock alive
+        self._acts = {_name(command): _act(me, command.name) for command in self.commands}
+        self._take_back = weakref.finalize(self, _take_back, self._acts)
         changed = self._read()
         for command in self.commands:
             name = _name(command)
-            action_manager.register_action(name, _act(command.do), command.title, ViewerModel)
+            action_manager.register_action(name, self._acts[name], command.title, ViewerModel)
             for key in changed.get(name, [command.key]):
                 action_manager.bind_shortcut(name, key)
         get_settings().shortcuts.events.shortcuts.connect(self._on_changed)
 
     def release(self) -> None:
-        """Unbind the keys and take the actions back."""
+        """Unbind the keys and take the actions back, but for those that a later dock has taken over."""
         get_settings().shortcuts.events.shortcuts.disconnect(self._on_changed)
-        for command in self.commands:
-            name = _name(command)
-            if name in action_manager._actions:  # napari has no public way to take an action back
-                action_manager.unbind_shortcut(name)
-                del action_manager._actions[name]
+        self._take_back()
+
+    def act(self, name: str) -> None:
+        """Do what the command of this name does."""
+        next(command for command in self.commands if command.name == name).do()
 
     def rows(self) -> list[tuple[str, str]]:
         """Give every command and its keys as they are bound now, then napari's tools for painting."""
@@ -70,15 +74,14 @@ class Shortcuts:
         return own + tools
 
     def _on_changed(self, _event: Any = None) -> None:
-        """Move our keys from napari's settings to our own file."""
+        """Move our keys from napari's settings to our own file; where napari keeps nothing, nor do we."""
         settings = get_settings().shortcuts
-        ours = {name: keys for name, keys in settings.shortcuts.items() if name.startswith(f"{PACKAGE}:")}
-        if not ours:
+        ours = {name: keys for name, keys in settings.shortcuts.items() if name in self._acts}
+        if not ours or self._kept is None:
             return
         settings.shortcuts = {name: keys for name, keys in settings.shortcuts.items() if name not in ours}
-        if self._kept is not None:
-            words = {name: [str(key) for key in keys] for name, keys in ours.items()}
-            write_text(self._kept, json.dumps(words, indent=1))
+        words = {name: [str(key) for key in keys] for name, keys in ours.items()}
+        write_text(self._kept, json.dumps(words, indent=1))
 
     def _read(self) -> Mapping[str, list[str]]:
         """Give the changed keys; a file that cannot be read changes nothing."""
@@ -100,13 +103,24 @@ def _name(command: Command) -> str:
     return f"{PACKAGE}:{command.name}"
 
 
-def _act(do: Callable[[], object]) -> Callable[[Any], None]:
-    """Wrap what a command does: napari gives the viewer and has no use for what comes back."""
+def _act(shortcuts: weakref.ref[Shortcuts], name: str) -> Callable[[Any], None]:
+    """Wrap a command: napari gives the viewer, tells actions by their names, wants nothing back."""
 
     def act(_viewer: Any = None) -> None:
-        do()
+        alive = shortcuts()
+        if alive is not None:
+            alive.act(name)
 
+    act.__name__ = name
     return act
+
+
+def _take_back(acts: Mapping[str, Callable[[Any], None]]) -> None:
+    for name, act in acts.items():
+        action = action_manager._actions.get(name)  # napari has no public way to take an action back
+        if action is not None and action.command is act:
+            action_manager.unbind_shortcut(name)
+            del action_manager._actions[name]
 
 
 def _keys(name: str) -> str:

@@ -65,6 +65,16 @@ def test_a_key_changed_in_the_preferences_holds_and_leaves_no_trace_there(
     shortcuts.release()
 
 
+def test_a_dock_that_goes_leaves_the_keys_of_a_later_one(make_napari_viewer, shortcuts):
+    viewer = make_napari_viewer()
+    later = []
+    second = Shortcuts([Command("say_hello", "Say hello", "Shift-J", lambda: later.append("hello"))])
+    shortcuts.release()
+    press(viewer, Qt.Key.Key_J, Qt.KeyboardModifier.ShiftModifier)
+    assert later == ["hello"]
+    second.release()
+
+
 def test_a_damaged_file_of_keys_changes_nothing(make_napari_viewer, pressed, tmp_path):
     viewer = make_napari_viewer()
     kept = tmp_path / "keys.json"
