@@ -104,7 +104,7 @@ def calibration(report: Report, setting: Setting, entries: Sequence[Entry]) -> F
     figure, axes = _figure(5.5, 5.0)
     axes.plot([0, 1], [0, 1], ":", color="#999999", label="as confident as right")
     drawn = False
-    for number, entry in enumerate(_ours(entries)):
+    for number, entry in enumerate(entry for entry in _ours(entries) if entry.results):
         curve = reliability_curve(entry.results)
         if curve:
             mean, accuracy = zip(*curve, strict=True)
@@ -172,7 +172,8 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _finished(figure: Figure, axes: Axes, title: str, x: str, y: str) -> Figure:
-    axes.set(title=title, xlabel=x, ylabel=y)
+    figure.suptitle(title, fontsize=10)  # of the figure: above narrow axes a long title would be cut off
+    axes.set(xlabel=x, ylabel=y)
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
