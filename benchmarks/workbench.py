@@ -90,7 +90,8 @@ class Bench:
         self.wait(lambda: self.panel.desk.correction is not None)
         self.opened_s = time.perf_counter() - start
         self.panel.show_step("Correct")
-        self.settle(2.0)
+        self.panel.correct.view.planes.click()
+        self.settle(4.0)
 
     def run(self) -> None:
         """Do everything and print the table."""
@@ -98,11 +99,11 @@ class Bench:
         ours = desk.layers.labels
         desk.layers.select_organ("liver")
         ours.brush_size = self.labels.brush_size
-        value = AMOS_15.value("liver")
-        z, y, x = (int(c) for c in np.argwhere(ours.data == value).mean(0))
+        value = AMOS_15.value("spleen")  # painted into the liver: every stroke changes what it touches
+        z, y, x = (int(c) for c in np.argwhere(ours.data == AMOS_15.value("liver")).mean(0))
         print(f"| {' x '.join(str(n) for n in self.shape)} voxels | ours, ms | plain napari, ms | ratio |")
         print("| --- | --- | --- | --- |")
-        self.report("open a case (read, shown, three views)", [self.opened_s])
+        self.report("open a case (read and shown)", [self.opened_s])
         places = [(z, y, x + 3 * step) for step in range(self.rounds)]
         plain = self.labels
         self.both(
