@@ -170,10 +170,6 @@ class CaseLayers:
             self._viewer.layers.selection.active = active  # the brush stays on the organs
         self.layers_changed.emit()
 
-    def hide_maps(self) -> None:
-        """Show no map."""
-        self.show_map(None)
-
     def set_map_opacity(self, opacity: float) -> None:
         """Set the opacity of the maps, 0 to 1."""
         self._map_opacity = opacity

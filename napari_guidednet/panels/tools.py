@@ -6,13 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 from superqt import QLabeledDoubleSlider
 
 from ..state.brush import HU_CEILING, HU_FLOOR, HU_PRESETS, RADIUS_MM, TOLERANCE, BrushSettings, organ_range
 from .command import Command
 from .guard import guarded
 from .over_picker import OverPicker
+from .row import row
 
 if TYPE_CHECKING:
     from ..state.correction import Correction
@@ -83,10 +84,10 @@ class ToolsBox(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Radius (mm)", self.radius)
-        form.addRow("Brush", _row(self.smart, self.ball))
+        form.addRow("Brush", row(self.smart, self.ball))
         form.addRow("Tolerance", self.tolerance)
         form.addRow("", self.heed)
-        form.addRow(self.hu, _row(self.low, self.high))
+        form.addRow(self.hu, row(self.low, self.high))
         form.addRow("", self.preset)
         form.addRow(self.over, self.picker)
 
@@ -280,12 +281,3 @@ def _hu_box(tip: str) -> QSpinBox:
     spin.setKeyboardTracking(False)
     spin.setToolTip(tip)
     return spin
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget, 1)
-    return row

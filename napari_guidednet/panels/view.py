@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QSlider, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSlider, QWidget
 
 from ..layers.display import WINDOWS, window_limits
 from .buttons import button
@@ -14,6 +14,7 @@ from .command import Command
 from .compare import CompareBox
 from .guard import guarded
 from .planes import SideViews
+from .row import row
 from .side_dock import ViewsDock
 from .view_3d import OrgansView
 
@@ -79,9 +80,9 @@ class ViewBox(QWidget):
         self.cross_hair.toggled.connect(self._set_cross_hair)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Views", _row(self.planes, self.three_d, self.cross_hair))
-        form.addRow("CT window", _row(self.window_preset, self.outline))
-        form.addRow("Map", _row(self.map, self.opacity))
+        form.addRow("Views", row(self.planes, self.three_d, self.cross_hair))
+        form.addRow("CT window", row(self.window_preset, self.outline))
+        form.addRow("Map", row(self.map, self.opacity))
         self.compare = CompareBox(desk)
         form.addRow("Compare", self.compare)
         desk.session.prediction_changed.connect(self._list_maps)
@@ -207,12 +208,3 @@ class ViewBox(QWidget):
     @guarded
     def _set_opacity(self) -> None:
         self.desk.layers.set_map_opacity(self.opacity.value() / 100)
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget, 1)
-    return row

@@ -314,10 +314,6 @@ class Session:
         self.cases_changed.emit()
         return name
 
-    def refresh_bundles(self) -> None:
-        """Tell listeners that a run has published a bundle."""
-        self.bundles_changed.emit()
-
     def _record(self, case_id: str) -> PredictionRecord | None:
         folder = self._prediction_folder(case_id, None)
         return None if folder is None else read_record(folder)

@@ -199,6 +199,6 @@ def test_layers_that_a_person_removed_are_no_trouble(layers: CaseLayers, predict
     layers._viewer.layers.clear()
     assert layers.map_shown is None
     layers.show_map("entropy")
-    layers.hide_maps()
+    layers.show_map(None)
     layers.clear()
     assert layers.status_text((0, 0, 0)) == ""

@@ -124,7 +124,7 @@ def test_a_map_appears_in_the_planes_and_leaves_them(
     twin = planes.models[0].layers[-1]
     layers.set_map_opacity(0.3)
     assert twin.opacity == 0.3
-    layers.hide_maps()
+    layers.show_map(None)
     assert len(planes.models[0].layers) == 2
     assert planes.models[0].layers.selection.active is planes.planes[0].labels
 
