@@ -7,6 +7,7 @@ from torch import Tensor, contiguous_format, nn
 from guidednet_training.core.spec import NetSpec
 from guidednet_training.nets import SegNet, build_net
 from guidednet_training.nets.blocks import NormReLU
+from guidednet_training.nets.conv import Conv3x3x3
 from guidednet_training.nets.unet3d import UNet3D
 
 
@@ -28,7 +29,9 @@ def stock_net(spec: NetSpec, n_classes: int, init: str = "kaiming", seed: int = 
     net = StockUNet3D(spec, n_classes)
     for block in (*net.down, *net.up):
         for index, layer in enumerate(block):
-            if isinstance(layer, NormReLU):
+            if isinstance(layer, Conv3x3x3):
+                block[index] = nn.Conv3d(layer.in_channels, layer.out_channels, 3, padding=1)
+            elif isinstance(layer, NormReLU):
                 block[index] = nn.Sequential(nn.InstanceNorm3d(block[index - 1].out_channels), nn.ReLU())
     net.load_state_dict(ours.state_dict())
     return net.to(memory_format=contiguous_format)

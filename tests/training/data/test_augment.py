@@ -69,3 +69,9 @@ def test_intensities_stay_in_range_and_follow_the_seed() -> None:
     assert torch.equal(results[0], results[1])
     assert all(r.min() >= 0 and r.max() <= 1 for r in results)
     assert any(not torch.equal(r, image) for r in results[2:])
+
+
+def test_what_comes_out_is_a_plain_tensor() -> None:
+    image = torch.rand(8, 8, 8)
+    done, _, _ = augment(image, None, PatchSpec(flip=False, intensity=True), np.random.default_rng(0))
+    assert type(done) is torch.Tensor  # a subclass would slow down every operation of the network

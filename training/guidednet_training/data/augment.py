@@ -81,7 +81,8 @@ def _intensity(image: Tensor, rng: Generator) -> Tensor:
     for transform in _transforms():
         transform.set_random_state(state=RandomState(rng.integers(2**31)))
         image = transform(image[None])[0]
-    return torch.as_tensor(image).clamp(0, 1)
+    # a plain tensor: MONAI's own kind takes a detour through Python at every operation that follows
+    return image.as_subclass(torch.Tensor).clamp(0, 1)
 
 
 @cache

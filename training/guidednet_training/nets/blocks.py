@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from .conv import Conv3x3x3
+
 EPSILON = 1e-5  # of torch.nn.InstanceNorm3d
 
 
@@ -73,8 +75,8 @@ class ConvBlock(nn.Sequential):
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__(
-            nn.Conv3d(channels_in, channels_out, 3, padding=1),
+            Conv3x3x3(channels_in, channels_out),
             NormReLU(),
-            nn.Conv3d(channels_out, channels_out, 3, padding=1),
+            Conv3x3x3(channels_out, channels_out),
             NormReLU(),
         )

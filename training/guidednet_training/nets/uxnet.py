@@ -10,6 +10,7 @@ from torch.nn.functional import gelu, instance_norm, leaky_relu
 
 from ..core.spec import NetSpec
 from .base import Output, SegNet, tapped
+from .conv import Conv3x3x3
 
 STAGES = 4  # of the encoder, behind a stem that halves the resolution
 BLOCKS = 2  # per stage
@@ -51,8 +52,8 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
-        self.first = nn.Conv3d(channels_in, channels_out, 3, padding=1, bias=False)
-        self.second = nn.Conv3d(channels_out, channels_out, 3, padding=1, bias=False)
+        self.first = Conv3x3x3(channels_in, channels_out, bias=False)
+        self.second = Conv3x3x3(channels_out, channels_out, bias=False)
         same = channels_in == channels_out
         self.shortcut = None if same else nn.Conv3d(channels_in, channels_out, 1, bias=False)
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ..core.spec import NetSpec
 from .base import Output, SegNet, tapped
 from .blocks import NormReLU
+from .conv import Conv3x3x3
 
 DEPTHS_DOWN = (1, 2, 3, 3, 3)  # convolutions of a stage, finest first
 DEPTHS_UP = (3, 3, 2, 1)  # coarsest first
@@ -95,7 +96,7 @@ def _convolutions(channels_in: int, channels_out: int, depth: int, norm: str) ->
     layers: list[nn.Module] = []
     for turn in range(depth):
         layers += [
-            nn.Conv3d(channels_in if turn == 0 else channels_out, channels_out, 3, padding=1),
+            Conv3x3x3(channels_in if turn == 0 else channels_out, channels_out),
             _norm_relu(channels_out, norm),
         ]
     return nn.Sequential(*layers)
