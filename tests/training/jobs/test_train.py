@@ -106,12 +106,21 @@ def test_a_taken_name_is_refused_before_the_training(make_project, train_request
         _run(folder, train_request(folder, "old"))
 
 
-def test_a_parent_of_another_spacing_is_refused(make_project, train_request, make_bundle, tiny_spec):
+def test_a_parent_of_another_window_is_refused(make_project, train_request, make_bundle, tiny_spec):
+    folder = make_project()
+    other = tiny_spec.preprocess.model_copy(update={"window_hu": (-50.0, 50.0)})
+    make_bundle("old", folder / "models" / "old", preprocess=other)
+    with pytest.raises(SpecError, match="another window"):
+        _run(folder, train_request(folder, "new", parent="old"))
+
+
+def test_a_parent_may_have_learnt_at_another_spacing(make_project, train_request, make_bundle, tiny_spec):
     folder = make_project()
     other = tiny_spec.preprocess.model_copy(update={"spacing_mm": (5.0, 5.0, 5.0)})
     make_bundle("old", folder / "models" / "old", preprocess=other)
-    with pytest.raises(SpecError, match="another spacing"):
-        _run(folder, train_request(folder, "new", parent="old"))
+    run, _ = _run(folder, train_request(folder, "new", parent="old"))
+    assert any("old has learnt at 5 x 5 x 5 mm" in text for text in _notes(run))
+    assert ModelBundle.read(folder / "models" / "new").manifest.preprocess == tiny_spec.preprocess
 
 
 def test_an_unknown_method_names_the_known_ones(make_project, train_request):

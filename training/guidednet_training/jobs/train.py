@@ -36,7 +36,7 @@ def train(request: TrainRequest, run: RunFolder, emit: Emit, should_stop: Should
         When the project has nothing to learn from, or request, parent or a case cannot be used.
     """
     project = Project.open(request.project)
-    parent = _parent(request, project)
+    parent = _parent(request, project, emit)
     name, coarse = bundle_name(request, run), _coarse(request, project, parent)
     training = Training(project, request, run, name, parent, coarse)
     try:
@@ -53,15 +53,20 @@ def bundle_name(request: TrainRequest, run: RunFolder) -> str:
     return request.name or f"{request.spec.method}-{run.name.replace('-train-', '-')}"
 
 
-def _parent(request: TrainRequest, project: Project) -> ModelBundle | None:
+def _parent(request: TrainRequest, project: Project, emit: Emit) -> ModelBundle | None:
     if request.parent is None:
         return None
     parent = ModelBundle.read(resolve_bundle(request.parent, project))
-    if parent.manifest.preprocess != request.spec.preprocess:
+    given, wanted = parent.manifest.preprocess, request.spec.preprocess
+    if given.model_copy(update={"spacing_mm": wanted.spacing_mm}) != wanted:
         raise SpecError(
-            f"The bundle '{parent.name}' sees a CT at another spacing or window than this specification.",
-            "Leave 'preprocess' as the parent has it, or train without a parent.",
+            f"The bundle '{parent.name}' sees a CT in another window or on another fixed grid than this "
+            "specification.",
+            "Leave 'preprocess' as the parent has it, but for the spacing, or train without a parent.",
         )
+    if given.spacing_mm != wanted.spacing_mm:
+        before, now = (" x ".join(f"{mm:g}" for mm in seen.spacing_mm) for seen in (given, wanted))
+        emit(Note(text=f"{parent.name} has learnt at {before} mm; this training goes on at {now} mm."))
     return parent
 
 
