@@ -23,8 +23,8 @@ SPEC = TrainSpec(
     net=NetSpec(width=4, dropout=0.0, queries=16, query_stride=4),
     patch=PatchSpec(size=(SIDE,) * 3, window=(SIDE,) * 3, labelled=1, unlabelled=1),
     optim=OptimSpec(name="adamw", lr=0.01, clip=10.0),
-    steps=60,
-    validate_every=60,
+    steps=120,
+    validate_every=120,
     gradients_every=0,
     devices="cpu",
 )
