@@ -22,11 +22,13 @@ from guidednet_training.core.bundle import (
     starter_bundle,
 )
 from guidednet_training.core.case import Annotation, Case, Edit, OrganState, Split
+from guidednet_training.core.case_repair import Repaired
 from guidednet_training.core.case_work import work_of
 from guidednet_training.core.doubt import Rival, find_doubts
 from guidednet_training.core.effort import CaseEffort, Ledger, local_day
 from guidednet_training.core.errors import (
     BundleError,
+    DamagedError,
     FileError,
     GeometryError,
     GuidedNetError,
@@ -39,8 +41,9 @@ from guidednet_training.core.exporting import export_nifti, export_nnunet
 from guidednet_training.core.files import read_text, write_text
 from guidednet_training.core.geometry import DISPLAY, Geometry, Reorient
 from guidednet_training.core.handing_over import HandOver, export_dicom
-from guidednet_training.core.importing import ImportPlan, apply_import, plan_import
-from guidednet_training.core.journal import Change, Entry, Header, read_entries, read_journal
+from guidednet_training.core.import_plan import ImportPlan
+from guidednet_training.core.importing import apply_import, plan_import
+from guidednet_training.core.journal import LOST, Change, Entry, Header, read_entries, read_journal
 from guidednet_training.core.journal_writer import JournalWriter
 from guidednet_training.core.label_pair import LabelPair
 from guidednet_training.core.labels import (
@@ -116,6 +119,7 @@ __all__ = [
     "FENCE",
     "FLARE_13",
     "LOCK",
+    "LOST",
     "PRESETS",
     "RECORD",
     "REPAIR_WORDS",
@@ -134,6 +138,7 @@ __all__ = [
     "Case",
     "CaseEffort",
     "Change",
+    "DamagedError",
     "Difference",
     "Differences",
     "Draw",
@@ -177,6 +182,7 @@ __all__ = [
     "ProjectError",
     "Reading",
     "Reorient",
+    "Repaired",
     "Replay",
     "Rival",
     "RunFolder",

@@ -10,7 +10,8 @@ from guidednet_training.core.dicom_seg import write_seg
 from guidednet_training.core.dicom_source import read_source
 from guidednet_training.core.errors import FileError, ProjectError
 from guidednet_training.core.geometry import Geometry
-from guidednet_training.core.importing import ImportPlan, apply_import, plan_import
+from guidednet_training.core.import_plan import ImportPlan
+from guidednet_training.core.importing import apply_import, plan_import
 from guidednet_training.core.labels import AMOS_15, FLARE_13
 from guidednet_training.core.project import Project
 from guidednet_training.core.volume import Volume, write_volume

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import ProjectError
 
 if TYPE_CHECKING:
-    from ..core.importing import ImportPlan, ImportRow
+    from ..core.import_plan import ImportPlan, ImportRow
     from ..core.labels import LabelScheme
     from ..core.project import Project
 

@@ -13,7 +13,8 @@ from ..core.errors import FileError, ProjectError
 from ..core.events import Note, Stage
 from ..core.experiment import Choice, DataSource, Experiment, Trial, data_key
 from ..core.files import read_text, write_text
-from ..core.importing import ImportPlan, ImportRow, apply_import, plan_import
+from ..core.import_plan import ImportPlan, ImportRow
+from ..core.importing import apply_import, plan_import
 from ..core.left_atrium import unpack_left_atrium
 from ..core.project import Project
 from ..core.record import Record
