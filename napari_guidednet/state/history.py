@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ..backend import Change, Entry, Header
+from ..backend import FENCE, LOCK, LOST, UNFENCE, UNLOCK, Change, Entry, Header
 from .stroke import Piece, combined
 
 UNDO, REDO, UNDO_ORGAN = "undo", "redo", "undo organ"
-_STANDING = frozenset(
-    {"lock", "unlock", "keep inside the body", "let outside the body"}
-)  # a switch, not work
+_STANDING = frozenset({LOCK, UNLOCK, FENCE, UNFENCE, LOST})  # a switch, or what nobody knows: not work
 
 
 class History:

@@ -21,6 +21,7 @@ from . import (
     models,
     predicting,
     projects,
+    repairing,
     reporting,
     runs,
     training,
@@ -78,7 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"guidednet {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for family in (
-        desktop, projects, exchange, predicting, training, evaluating, experiment, models, reporting, runs,
+        desktop, projects, exchange, predicting, training, evaluating, experiment, models, reporting,
+        repairing, runs,
     ):  # fmt: skip
         family.register(verbs)
     return parser

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .journal import LOST
 from .labels import LabelScheme
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ class Ledger:
         self._first = self._last = ""
 
     def add(self, change: Change) -> None:
-        """Count one change."""
+        """Count one change; nothing is known of those that were lost."""
+        if change.tool == LOST:
+            return
         self._first = self._first or change.when
         self._last = change.when
         painted = by_hand(change)

@@ -25,6 +25,10 @@ class FileError(GuidedNetError):
     """A file or folder cannot be read, trusted or written."""
 
 
+class DamagedError(FileError):
+    """What is kept of a case on disk is damaged; `case_repair` opens it with what is whole."""
+
+
 class GeometryError(GuidedNetError):
     """Grids or affines that are unusable or do not belong together."""
 

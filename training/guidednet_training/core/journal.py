@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from .case import OrganState
-from .errors import FileError, SpecError
+from .errors import DamagedError, FileError, SpecError
 from .record import Record
 
 JOURNAL = "journal"  # folder in that of a case
 SUFFIX = ".changes"
+LOST = "lost"  # tool of a record that stands for changes before it that were damaged, see `journal_repair`
 _MARK = b"CHG1"
 _FRAME = struct.Struct("<4sIIII")  # mark, bytes of header, bytes of payload, their CRC, CRC of these 16 bytes
 _RUN = np.dtype([("step", "<i8"), ("length", "<u4"), ("old", "u1"), ("new", "u1")])
@@ -112,7 +113,7 @@ class Entry:
 
         Raises
         ------
-        FileError
+        DamagedError
             When they are not what the header says.
         """
         index, old, new = _unpacked(self.payload, self.header.voxels)
@@ -154,9 +155,9 @@ def read_journal(folder: Path, after: int = 0) -> Iterator[Change]:
 
     Raises
     ------
-    FileError
-        When a record is damaged that sound ones follow, or some are missing. A torn last record was
-        being written when the power went; it is left out.
+    DamagedError
+        When a record is damaged that sound ones follow, some are missing, or a file cannot be read. A torn
+        last record was being written when the power went; it is left out.
     """
     return (entry.change() for entry in read_entries(folder, after))
 
@@ -171,7 +172,7 @@ def read_entries(folder: Path, after: int = 0) -> Iterator[Entry]:
             number = entry.header.number
             if expected is not None and number < expected:
                 continue  # written again after a full disk
-            if expected not in (None, number):
+            if expected not in (None, number) and entry.header.tool != LOST:
                 raise _damaged(path, f"change {expected} is missing")
             expected = number + 1
             if number > after:
@@ -184,7 +185,7 @@ def last_number(folder: Path) -> int:
         try:
             now = path.stat()
         except OSError as error:
-            raise FileError(f"Could not read {path}: {error.strerror or error}.") from error
+            raise _unreadable(path, error) from error
         if number := _last_in(path, now.st_size, now.st_mtime_ns):
             return number
     return 0
@@ -215,20 +216,42 @@ def _later_segments(folder: Path, after: int) -> tuple[Path, ...]:
     return files[done:]
 
 
-def _segment(path: Path) -> Iterator[Entry]:
+def sound_entries(path: Path) -> Iterator[tuple[Entry, int, int]]:
+    """Read every sound record of one file of a journal, past what is damaged.
+
+    Yields
+    ------
+    entry : Entry
+    start, end : int
+        The bytes of the file that hold it.
+
+    Raises
+    ------
+    DamagedError
+        When the file cannot be read at all.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise FileError(f"Could not read {path}: {error.strerror or error}.") from error
+        raise _unreadable(path, error) from error
     start = 0
-    while (found := _entry_at(content, start)) is not None:
-        entry, start = found
+    while start >= 0:
+        found = _entry_at(content, start)
+        if found is None:
+            start = content.find(_MARK, start + 1)
+            continue
+        entry, end = found
+        yield entry, start, end
+        start = end
+
+
+def _segment(path: Path) -> Iterator[Entry]:
+    read = 0
+    for entry, start, end in sound_entries(path):
+        if start != read:
+            raise _damaged(path, f"what is at byte {read} cannot be read, and sound changes follow")
+        read = end
         yield entry
-    following = content.find(_MARK, start + 1)
-    while following >= 0:
-        if _entry_at(content, following) is not None:
-            raise _damaged(path, f"what is at byte {start} cannot be read, and sound changes follow")
-        following = content.find(_MARK, following + 1)
 
 
 def _entry_at(content: bytes, start: int) -> tuple[Entry, int] | None:
@@ -259,7 +282,7 @@ def _unpacked(payload: bytes, voxels: int) -> tuple[NDArray[np.int64], NDArray[n
     count = len(columns) // _RUN.itemsize
     step, length, old, new = _columns(columns, count)
     if int(length.sum(dtype=np.int64)) != voxels:
-        raise FileError("A change in the journal does not hold the voxels it speaks of.")
+        raise DamagedError("A change in the journal does not hold the voxels it speaks of.", _HINT)
     length = length.astype(np.int64)
     before = np.cumsum(length) - length
     index = np.repeat(np.cumsum(step) - before, length) + np.arange(voxels)
@@ -273,7 +296,7 @@ def _decompressed(payload: bytes, voxels: int) -> bytes:
             raise zlib.error("too many voxels")
         return zlib.decompressobj().decompress(payload, most)
     except zlib.error as error:
-        raise FileError(f"A change in the journal cannot be unpacked: {error}.") from error
+        raise DamagedError(f"A change in the journal cannot be unpacked: {error}.", _HINT) from error
 
 
 def _columns(content: bytes, count: int) -> list[NDArray[Any]]:
@@ -303,7 +326,12 @@ def _common(source: Change | Header) -> dict[str, Any]:
     return {name: getattr(source, name) for name in names}
 
 
-def _damaged(path: Path, what: str) -> FileError:
-    return FileError(
-        f"The journal {path} was damaged: {what}.", "The labels as last saved are not touched by this."
-    )
+def _damaged(path: Path, what: str) -> DamagedError:
+    return DamagedError(f"The journal {path} was damaged: {what}.", _HINT)
+
+
+def _unreadable(path: Path, error: OSError) -> DamagedError:
+    return DamagedError(f"The journal {path} cannot be read: {error.strerror or error}.", _HINT)
+
+
+_HINT = "The labels as last saved are untouched. `guidednet repair` opens the case with what is whole."

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from .case import Annotation, OrganState
-from .errors import FileError
+from .errors import DamagedError, FileError, GuidedNetError
 from .files import (
     PARTIAL,
     atomic_folder,
@@ -95,7 +95,7 @@ class LabelPair:
             When the labels were damaged, or changed by another program.
         """
         for _ in range(_TRIES):
-            place = self._place()
+            place = self.place()
             if place is None:
                 return self._journaled_only()
             notes = (place / NOTES).read_bytes()
@@ -190,8 +190,14 @@ class LabelPair:
         number = max(last_number(self.journal), self.saved_change) + 1
         return outside_change(former, labels, annotation, number)
 
-    def _place(self) -> Path | None:
-        """Give the folder that holds the pair that counts."""
+    def place(self) -> Path | None:
+        """Give the folder that holds the pair that counts; None where nothing was ever saved.
+
+        Raises
+        ------
+        DamagedError
+            When the labels were damaged, or changed by another program.
+        """
         for _ in range(_TRIES):
             if not (self.folder / NOTES).is_file():
                 return None
@@ -201,8 +207,21 @@ class LabelPair:
             if former and _same_notes(former[-1], self.folder) and _matches(former[-1]):
                 return former[-1]
             time.sleep(_WAIT_S)
-        hint = f"The last good ones are in {former[-1]}." if former else "Restore them from a backup."
-        raise FileError(f"{self.folder / LABELS} was damaged or changed by another program.", hint)
+        hint = f"`guidednet repair` takes the last good ones, from {self.folder / HISTORY}, and the journal."
+        if not former:
+            hint = "Restore them from a backup."
+        raise DamagedError(f"{self.folder / LABELS} was damaged or changed by another program.", hint)
+
+    def is_sealed(self) -> bool:
+        """Tell whether labels and notes in this very folder belong together."""
+        try:
+            return (self.folder / NOTES).is_file() and _matches(self.folder)
+        except GuidedNetError:  # notes that cannot be read
+            return False
+
+    def annotation_at(self, place: Path | None) -> Annotation | None:
+        """Give what the notes in one folder say, the journal left out; None without a folder."""
+        return None if place is None else _read_notes(place / NOTES).annotation
 
     def _keep_former(self) -> None:
         former = self.history()

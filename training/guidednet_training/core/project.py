@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .bundle import ModelBundle, is_bundle
 from .case import CASE_ID, Annotation, Case, Split
 from .case import id_from_path as id_from_path
+from .case_repair import Repaired, repair_case
 from .errors import FileError, ProjectError
 from .files import PARTIAL, atomic_folder, read_text, sweep_partials, write_text
 from .journal import JOURNAL
@@ -318,6 +319,12 @@ class Project:
         check_labels(self.scheme, labels, annotation)
         check_grid(self.case(case_id), labels)
         self._pair(case_id).save(labels, annotation)
+
+    def repair_case(self, case_id: str, dry_run: bool = False) -> Repaired | None:
+        """Let a case whose journal or labels were damaged open with what is whole; see `case_repair`."""
+        if not dry_run:
+            self._check_writable()
+        return repair_case(self._pair(case_id), case_id, dry_run)
 
     def saved_change(self, case_id: str) -> int:
         """Give the number of the last change that the saved labels hold; 0 where nothing is saved."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .case import Annotation, Edit
-from .errors import FileError
+from .errors import DamagedError
 from .journal import Change, Header
 
 LOCK, UNLOCK = "lock", "unlock"
@@ -34,13 +34,13 @@ def replay(labels: NDArray[np.uint8], changes: Iterable[Change]) -> None:
 
     Raises
     ------
-    FileError
+    DamagedError
         When a change lies outside the grid.
     """
     flat = labels.reshape(-1)
     for change in changes:
         if change.voxels and (change.index[0] < 0 or change.index[-1] >= flat.size):
-            raise FileError(
+            raise DamagedError(
                 f"Change {change.number} of the journal is for labels of another size.",
                 "It belongs to another case; restore the folder from a backup.",
             )
