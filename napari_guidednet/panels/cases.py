@@ -33,7 +33,7 @@ COLUMNS = ("Case", "Set", "State", "Organs", "Sure", "Next")
 TIPS = (
     "Double click to open",
     "train: teaches models. val and test: held out, they only score models",
-    "new, predicted, partly labelled or labelled",
+    "new, predicted, partly labelled or labelled; damaged: open it to see what can be done",
     "Organs a person has confirmed",
     "Mean confidence of the newest prediction",
     "In this order a model would learn most from them; the reason stands in the tip of each number",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from ..backend import OrganState, PredictRequest, Project, TrainRequest, make_sample_project
+from ..backend import DamagedError, OrganState, PredictRequest, Project, TrainRequest, make_sample_project
 from ..layers.case_layers import CaseLayers
 from ..state.correction import Correction
 from ..state.forecast import Forecast
@@ -39,6 +39,7 @@ class Desk(QObject):
 
     said = Signal(str, str, object)  # what happened; a button's name and what it does, or "" and None
     failed = Signal(object, str)  # error, what was being done
+    offered = Signal(str, object)  # a way out of the error just shown: a button's name and what it does
     correction_changed = Signal(object)  # Correction | None: another case is open
     work_changed = Signal()  # anything that may change the next step
     busy = Signal(bool)
@@ -87,6 +88,7 @@ class Desk(QObject):
         key: str | None = None,
         otherwise: Callable[[], None] | None = None,
         quiet: bool = False,
+        rescue: Callable[[Exception], None] | None = None,
     ) -> None:
         """Run `work` in the worker thread, then `then(value)` here.
 
@@ -98,6 +100,8 @@ class Desk(QObject):
             A newer request with the same key replaces this one.
         otherwise : callable, optional
             Called after an error has been shown.
+        rescue : callable, optional
+            Called with the error after it has been shown; it may offer a way out.
         """
 
         def done(outcome: Outcome) -> None:
@@ -105,6 +109,8 @@ class Desk(QObject):
                 self.fail(outcome.error, doing=title)
                 if otherwise is not None:
                     otherwise()
+                if rescue is not None:
+                    rescue(outcome.error)
                 return
             try:
                 then(outcome.value)
@@ -144,13 +150,34 @@ class Desk(QObject):
 
     def open_case(self, case_id: str) -> None:
         """Read a case in the thread and show it; the open one is saved first."""
+        self._open_case(case_id)
+
+    def _open_case(self, case_id: str, news: str = "") -> None:
         self.autosave.flush()
-        self.in_thread(f"Reading {case_id}", partial(self._read, case_id), self._show, key="case")
+        self.in_thread(
+            f"Reading {case_id}",
+            partial(self._read, case_id),
+            partial(self._show, news),
+            key="case",
+            rescue=partial(self._offer_repair, case_id),
+        )
+
+    def _offer_repair(self, case_id: str, error: Exception) -> None:
+        if isinstance(error, DamagedError):
+            self.offered.emit("Open with what is whole", partial(self._repair, case_id))
+
+    def _repair(self, case_id: str) -> None:
+        work = partial(self.session.repair_case, case_id)
+        self.in_thread(f"Repairing {case_id}", work, partial(self._repaired, case_id), key="case")
+
+    def _repaired(self, case_id: str, news: str) -> None:
+        self.session.cases_added()
+        self._open_case(case_id, news)
 
     def _read(self, case_id: str) -> tuple[OpenCase, Prediction | None]:
         return self.session.load_case(case_id), self.session.load_prediction(case_id)
 
-    def _show(self, read: tuple[OpenCase, Prediction | None]) -> None:
+    def _show(self, news: str, read: tuple[OpenCase, Prediction | None]) -> None:
         case, prediction = read
         if self.session.project is None:
             return
@@ -168,7 +195,8 @@ class Desk(QObject):
             if case.recovered
             else ""
         )
-        self.say(f"Opened {case.id}: {len(correction.confirmed)} organs confirmed.{again}{held_out}")
+        opened = f"Opened {case.id}: {len(correction.confirmed)} organs confirmed."
+        self.say(f"{news or opened + again}{held_out}")
         if prediction is not None and set(correction.states.values()) == {OrganState.UNTOUCHED}:
             self.use_prediction(prediction)  # nobody's work can be lost
         elif prediction is not None:

@@ -73,6 +73,7 @@ class MainPanel(QWidget):
     def _connect(self) -> None:
         self.desk.said.connect(self.status.say)
         self.desk.failed.connect(self.status.show_error)
+        self.desk.offered.connect(self.status.offer)
         self.desk.busy.connect(self.status.show_busy)
         self.desk.work_changed.connect(self._guide_later.start)
         self.cases.selection_changed.connect(self.segment.refresh_cases)

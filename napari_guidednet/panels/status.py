@@ -96,6 +96,12 @@ class StatusLine(QFrame):
         self.hint.show()
         self.copy.show()
 
+    def offer(self, action: str, do: Callable[[], object]) -> None:
+        """Offer a button beside what is shown, such as a way out of an error."""
+        self._action = do
+        self.action.setText(action)
+        self.action.show()
+
     def show_next(self, step: NextStep) -> None:
         """Show what comes next; the button leads there."""
         self._step = step

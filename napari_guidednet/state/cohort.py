@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..backend import Place, Project, open_places, read_findings, read_notes
+from ..backend import DamagedError, Place, Project, open_places, read_findings, read_notes
+from .rows import DAMAGED
 from .search import Search
 from .session import Session
 
@@ -21,7 +22,8 @@ class CasePlace(NamedTuple):
 def cases_to_search(session: Session) -> tuple[str, ...]:
     """Give the cases with something to look at: predicted or begun, not finished, not kept for tests."""
     rows = session.case_rows()
-    return tuple(row.id for row in rows if row.status not in ("new", "labelled") and row.split != "test")
+    left_out = ("new", "labelled", DAMAGED)
+    return tuple(row.id for row in rows if row.status not in left_out and row.split != "test")
 
 
 def search_case(session: Session, case_id: str) -> int:
@@ -43,7 +45,10 @@ def _of_case(project: Project, case_id: str) -> list[CasePlace]:
     found = read_findings(project, case_id)
     if found is None:
         return []
-    annotation = project.annotation(case_id)
+    try:
+        annotation = project.annotation(case_id)
+    except DamagedError:  # opening the case says what is wrong
+        return []
     confirmed = annotation.confirmed if annotation is not None else frozenset()
     waiting = open_places(found.places, read_notes(project, case_id))
     return [CasePlace(case_id, place) for place in waiting if place.organ not in confirmed]

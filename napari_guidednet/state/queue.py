@@ -16,7 +16,7 @@ from ..backend import (
     Project,
     read_findings,
 )
-from .rows import CaseRow
+from .rows import DAMAGED, CaseRow
 from .session import Session
 
 NOT_FOUND = 0.5  # doubt about an organ that the model did not find: it may be absent, or missed
@@ -67,11 +67,12 @@ def rank_cases(session: Session) -> tuple[RankedCase, ...]:
     if session.project is None:
         return ()
     project, rows = session.project, {row.id: row for row in session.case_rows()}
-    unlabelled = {name for name, row in rows.items() if row.status != "labelled" and row.split != "test"}
+    left_out = ("labelled", DAMAGED)
+    unlabelled = {name for name, row in rows.items() if row.status not in left_out and row.split != "test"}
     records = [record for record in session.prediction_records() if record.case in unlabelled]
     if not records:
         return ()
-    states = {name: _states(project, name) for name in rows}
+    states = {name: _states(project, name) for name, row in rows.items() if row.status != DAMAGED}
     needs = _needs(session, states)
     ranks = [_rank(project, record, rows[record.case], states, needs) for record in records]
     return tuple(sorted(ranks, key=lambda rank: (-rank.worth, rank.id)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..backend import Case, GuidedNetError, ModelBundle, OrganState, PredictionRecord, Project
+from ..backend import Case, DamagedError, GuidedNetError, ModelBundle, OrganState, PredictionRecord, Project
+
+DAMAGED = "damaged"
 
 
 @dataclass(frozen=True)
 class CaseRow:
-    """A line of the case list; `status` is labelled, partly labelled, corrected, predicted or new."""
+    """A line of the case list; `status`: labelled, partly labelled, corrected, predicted, new or damaged."""
 
     id: str
     split: str
@@ -37,9 +39,12 @@ class BundleRow:
 
 def case_row(project: Project, case: Case, record: PredictionRecord | None) -> CaseRow:
     """Give the line of a case; `record` is that of the prediction shown with it, if there is one."""
-    annotation = project.annotation(case.id)
-    states = [] if annotation is None else list(annotation.organs.values())
     n_organs = len(project.scheme.names)
+    try:
+        annotation = project.annotation(case.id)
+    except DamagedError:  # the others can be worked on; opening this one says what is wrong
+        return CaseRow(case.id, case.split, DAMAGED, 0, n_organs, None, None)
+    states = [] if annotation is None else list(annotation.organs.values())
     return CaseRow(
         id=case.id,
         split=case.split,

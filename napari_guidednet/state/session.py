@@ -211,6 +211,11 @@ class Session:
             outside=find_outside(image) if annotation.inside_body else None,
         )  # fmt: skip
 
+    def repair_case(self, case_id: str) -> str:
+        """Let a damaged case open with what is whole (for a worker); say what that is."""
+        repaired = self.opened.repair_case(case_id)
+        return f"{case_id} is whole." if repaired is None else repaired.text
+
     def show_case(self, case: OpenCase) -> None:
         """Make a loaded case the open one."""
         self._case, self._prediction = case, None
