@@ -207,9 +207,9 @@ class LabelPair:
             if former and _same_notes(former[-1], self.folder) and _matches(former[-1]):
                 return former[-1]
             time.sleep(_WAIT_S)
-        hint = f"`guidednet repair` takes the last good ones, from {self.folder / HISTORY}, and the journal."
-        if not former:
-            hint = "Restore them from a backup."
+        hint = "Restore them from a backup."
+        if former:
+            hint = f"The last good ones are in {former[-1]}; `guidednet repair` takes them and the journal."
         raise DamagedError(f"{self.folder / LABELS} was damaged or changed by another program.", hint)
 
     def is_sealed(self) -> bool:
