@@ -24,7 +24,7 @@ from guidednet_training.data.streams import TwoStreams
 from guidednet_training.engine.allocator import keep_freed_memory
 from guidednet_training.engine.optim import build_optimiser
 from guidednet_training.functional.losses import dice_ce, frequency_weights
-from guidednet_training.methods.base import pseudo_labels
+from guidednet_training.methods.exchange import pseudo_labels
 from guidednet_training.nets import build_net
 
 SPEC = PreprocessSpec(spacing_mm=(5, 4, 4), window_hu=(-125, 275), normalise="window")

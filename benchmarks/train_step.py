@@ -27,8 +27,7 @@ from guidednet_training.functional.mixture import (
     ClassStatistics,
     MixtureOptions,
 )
-from guidednet_training.methods import Clock, Method, MethodContext, build_method
-from guidednet_training.methods import base as method_base
+from guidednet_training.methods import Clock, Method, MethodContext, build_method, exchange
 from guidednet_training.methods import guidednet as method_file
 
 N_CLASSES = 16
@@ -76,7 +75,7 @@ def step(stock: bool, naive: bool) -> Callable[[argparse.Namespace], Work]:
         torch.set_num_threads(options.threads)
         torch.manual_seed(0)
         if stock:
-            method_base.build_net = stock_net
+            exchange.build_net = stock_net
         if naive:
             method_file.class_statistics, method_file.log_density = naive_statistics, naive_log_density
         batch, spec = _batch(options)

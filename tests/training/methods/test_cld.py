@@ -9,7 +9,7 @@ from guidednet_training.core.spec import NetSpec
 from guidednet_training.data.batches import Batch
 from guidednet_training.functional.weighted_losses import voxel_mean_cross_entropy, weighted_dice_ce
 from guidednet_training.methods import Clock, MethodContext, build_method
-from guidednet_training.methods.base import exchangeable, pseudo_labels
+from guidednet_training.methods.exchange import exchangeable, pseudo_labels
 
 CLOCK = Clock(step=6, steps=10)
 BARE = {"weight": 1.0, "ramp": "none"}

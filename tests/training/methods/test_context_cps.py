@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from guidednet_training.data.batches import Batch
 from guidednet_training.methods import Clock
-from guidednet_training.methods.base import pseudo_labels
+from guidednet_training.methods.exchange import pseudo_labels
 from guidednet_training.nets import Output
 
 CLOCK = Clock(step=6, steps=10)

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from guidednet_training.core.labels import UNKNOWN
 from guidednet_training.data.batches import Batch
 from guidednet_training.methods import Clock
-from guidednet_training.methods.base import exchangeable, pseudo_labels
+from guidednet_training.methods.exchange import exchangeable, pseudo_labels
 
 CLOCK = Clock(step=6, steps=10)
 BARE = {"weight": 1.0, "ramp": "none"}

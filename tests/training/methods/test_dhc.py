@@ -13,7 +13,7 @@ from guidednet_training.functional.class_weights import log_ratio_weights
 from guidednet_training.functional.losses import weighted_cross_entropy
 from guidednet_training.functional.weighted_losses import weighted_dice_ce
 from guidednet_training.methods import Clock, MethodContext, build_method
-from guidednet_training.methods.base import exchangeable, pseudo_labels
+from guidednet_training.methods.exchange import exchangeable, pseudo_labels
 
 CLOCK = Clock(step=6, steps=10)
 BARE = {"weight": 1.0, "ramp": "none"}

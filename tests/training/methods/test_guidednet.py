@@ -15,7 +15,7 @@ from guidednet_training.data.batches import Batch
 from guidednet_training.functional.losses import dice_ce, weighted_cross_entropy
 from guidednet_training.functional.schedule import consistency_ramp, poly
 from guidednet_training.methods import Clock, MethodContext, build_method, guidednet
-from guidednet_training.methods.base import pseudo_labels
+from guidednet_training.methods.exchange import pseudo_labels
 from guidednet_training.methods.guidednet import GuidedNet, exchangeable
 from guidednet_training.nets import Output
 

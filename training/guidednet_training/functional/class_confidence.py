@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..core.labels import UNKNOWN
-from .losses import class_sums, merge_unannotated_logits
+from .losses import class_sums, known_voxels, merge_unannotated_logits, of_target
 
 
 class ClassConfidence(nn.Module):
@@ -60,10 +59,9 @@ class ClassConfidence(nn.Module):
         annotated : Tensor
             (B, K) bool; probability of organs a sample does not annotate counts as background.
         """
-        n_classes, valid = self.running.numel(), label != UNKNOWN
-        target = torch.where(valid, label, 0)
+        n_classes, (valid, target) = self.running.numel(), known_voxels(label)
         prob = torch.softmax(merge_unannotated_logits(logits.detach().float(), annotated), 1)
-        of_truth = prob.gather(1, target[:, None])[:, 0] * valid
+        of_truth = of_target(prob, target) * valid
         self.total += class_sums(of_truth, target, n_classes).sum(0)
         self.count += class_sums(valid.to(prob.dtype), target, n_classes).sum(0)
         self.gathered += 1

@@ -63,6 +63,22 @@ def _merged(logits: Tensor, annotated: Tensor) -> Tensor:
     return torch.cat([background, logits[1:].masked_fill(~annotated[1:, None, None, None], NEVER)])
 
 
+def known_voxels(label: Tensor) -> tuple[Tensor, Tensor]:
+    """Tell which voxels of (B, D, H, W) are known, and give labels in which the unknown ones are 0."""
+    known = label != UNKNOWN
+    return known, torch.where(known, label, 0)
+
+
+def of_target(values: Tensor, target: Tensor) -> Tensor:
+    """Give of (B, K, D, H, W) the value of each voxel's own class: (B, D, H, W)."""
+    return values.gather(1, target[:, None])[:, 0]
+
+
+def voxel_counts(known: Tensor, voxel_weights: Tensor | None, like: Tensor) -> Tensor:
+    """Give how often each voxel counts, 0 where it is unknown."""
+    return known.to(like.dtype) if voxel_weights is None else known * voxel_weights.to(like)
+
+
 def dice_ce(
     logits: Tensor,
     label: Tensor,
@@ -92,14 +108,13 @@ def dice_ce(
     voxel_weights : Tensor, optional
         (B, D, H, W) float32: how often each voxel counts, in all sums of both parts.
     """
-    valid = label != UNKNOWN
-    target = torch.where(valid, label, 0)
+    valid, target = known_voxels(label)
     log_prob = torch.log_softmax(merge_unannotated_logits(logits.float(), annotated), 1)
-    counts = valid.to(log_prob.dtype) if voxel_weights is None else valid * voxel_weights.to(log_prob)
+    counts = voxel_counts(valid, voxel_weights, log_prob)
     weight = counts
     if class_weights is not None:
         weight = weight * class_weights.to(log_prob)[target]
-    picked = log_prob.gather(1, target[:, None])[:, 0] * weight
+    picked = of_target(log_prob, target) * weight
     cross_entropy = -picked.sum() / weight.sum().clamp_min(EPSILON)
     plain = voxel_weights is None and bool(valid.all())
     dice = _dice(log_prob.exp(), target, None if plain else counts, annotated, absent_pull)
@@ -114,10 +129,9 @@ def dice_loss(
     voxel_weights: Tensor | None = None,
 ) -> Tensor:
     """Give the Dice part of `dice_ce` alone, for the same arguments."""
-    valid = label != UNKNOWN
+    valid, target = known_voxels(label)
     prob = torch.softmax(merge_unannotated_logits(logits.float(), annotated), 1)
-    counts = valid.to(prob.dtype) if voxel_weights is None else valid * voxel_weights.to(prob)
-    return _dice(prob, torch.where(valid, label, 0), counts, annotated, absent_pull)
+    return _dice(prob, target, voxel_counts(valid, voxel_weights, prob), annotated, absent_pull)
 
 
 class LabelledLoss(nn.Module):
@@ -170,7 +184,7 @@ def _dice(
     prob: Tensor, target: Tensor, counts: Tensor | None, annotated: Tensor, absent_pull: bool = True
 ) -> Tensor:
     """Dice loss of prob (B, K, D, H, W); counts (B, D, H, W), 0 where unknown; none = each voxel once."""
-    picked, squared = prob.gather(1, target[:, None])[:, 0], prob.square()
+    picked, squared = of_target(prob, target), prob.square()
     if counts is None:
         counts = torch.ones_like(picked)
     else:
@@ -202,10 +216,8 @@ def weighted_cross_entropy(
     voxel_weights : Tensor, optional
         (B, D, H, W) float32, multiplied with those of the classes.
     """
-    log_prob = torch.log_softmax(logits.float(), 1)
-    valid = target != UNKNOWN
-    target = torch.where(valid, target, 0)
-    picked = log_prob.gather(1, target[:, None])[:, 0]
+    valid, target = known_voxels(target)
+    picked = of_target(torch.log_softmax(logits.float(), 1), target)
     weight = weights.to(picked)[target] * valid
     if voxel_weights is not None:
         weight = weight * voxel_weights.to(weight)

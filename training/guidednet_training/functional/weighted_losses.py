@@ -5,8 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.labels import UNKNOWN
-from .losses import class_sums, merge_unannotated_logits, weighted_cross_entropy
+from .losses import (
+    class_sums,
+    known_voxels,
+    merge_unannotated_logits,
+    of_target,
+    voxel_counts,
+    weighted_cross_entropy,
+)
 
 SMOOTH = 1.0  # voxels; of the weighted Dice (released code of CLD and DHC)
 
@@ -55,12 +61,11 @@ def _weighted_dice(
     absent_pull: bool,
     voxel_weights: Tensor | None,
 ) -> Tensor:
-    valid = label != UNKNOWN
-    target = torch.where(valid, label, 0)
-    counts = valid.to(logits.dtype) if voxel_weights is None else valid * voxel_weights.to(logits)
+    valid, target = known_voxels(label)
+    counts = voxel_counts(valid, voxel_weights, logits)
     prob = torch.softmax(logits, 1) * counts[:, None]
     n_classes, counted = prob.shape[1], annotated.to(prob.dtype)
-    hit = class_sums(prob.gather(1, target[:, None])[:, 0], target, n_classes)
+    hit = class_sums(of_target(prob, target), target, n_classes)
     truth = class_sums(counts, target, n_classes)
     hit, predicted, truth = ((part * counted).sum(0) for part in (hit, prob.sum((2, 3, 4)), truth))
     score = (2 * hit + SMOOTH) / (predicted + truth + SMOOTH)  # predicted + truth = 2 tp + fp + fn
@@ -84,9 +89,7 @@ def voxel_mean_cross_entropy(
     sampled : Tensor, optional
         (B, D, H, W) bool, the voxels that teach; default all.
     """
-    log_prob = torch.log_softmax(logits.float(), 1)
-    valid = target != UNKNOWN
-    target = torch.where(valid, target, 0)
-    picked = log_prob.gather(1, target[:, None])[:, 0]
+    valid, target = known_voxels(target)
+    picked = of_target(torch.log_softmax(logits.float(), 1), target)
     teaches = valid if sampled is None else valid & sampled
     return -(weights.to(picked)[target] * teaches * picked).sum() / valid.sum().clamp_min(1)

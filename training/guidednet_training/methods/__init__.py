@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..core.errors import SpecError
-from .base import Clock, Losses, Method, MethodContext, Needs, OwnOptimiser, RoundSettings, Settings
+from .base import Method
 from .cld import CLD
 from .context_cps import ContextCPS
+from .contract import Clock, Losses, MethodContext, Needs, OwnOptimiser
 from .cps import CPS
 from .dan import DAN
 from .dhc import DHC
@@ -16,6 +17,7 @@ from .magicnet import MagicNet
 from .mean_teacher import MeanTeacher
 from .sassnet import SASSnet
 from .self_training import SelfTraining
+from .settings import RoundSettings, Settings
 from .supervised import Supervised
 from .ua_mt import UncertaintyAwareMeanTeacher
 

@@ -14,17 +14,10 @@ from ..functional.class_confidence import ClassConfidence, draw_voxels
 from ..functional.losses import frequency_weights
 from ..functional.weighted_losses import voxel_mean_cross_entropy, weighted_dice_ce
 from ..nets import SegNet
-from .base import (
-    Clock,
-    DiceSettings,
-    ExchangeSettings,
-    Losses,
-    Method,
-    MethodContext,
-    build_pair,
-    exchangeable,
-    pseudo_labels,
-)
+from .base import Method
+from .contract import Clock, Losses, MethodContext
+from .exchange import build_pair, exchangeable, pseudo_labels
+from .settings import DiceSettings, ExchangeSettings
 
 POWER = 1 / 3  # of the frequency ratio; the root of other losses would let rare organs rule
 

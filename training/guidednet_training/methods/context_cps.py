@@ -14,17 +14,10 @@ from ..data.batches import Batch
 from ..functional.losses import weighted_cross_entropy
 from ..functional.overlap import shared_voxels
 from ..nets import SegNet
-from .base import (
-    Clock,
-    ExchangeSettings,
-    LabelledLossSettings,
-    Losses,
-    Method,
-    MethodContext,
-    Needs,
-    build_pair,
-    pseudo_labels,
-)
+from .base import Method
+from .contract import Clock, Losses, MethodContext, Needs
+from .exchange import build_pair, pseudo_labels
+from .settings import ExchangeSettings, LabelledLossSettings
 
 OVERLAP = 0.5  # the paper gives none
 Views = tuple[Tensor, Tensor]  # logits (1, K, N) of the shared voxels in the first and second patches

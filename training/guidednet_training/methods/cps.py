@@ -12,17 +12,10 @@ from torch import Tensor
 from ..data.batches import Batch
 from ..functional.losses import weighted_cross_entropy
 from ..nets import SegNet
-from .base import (
-    Clock,
-    ExchangeSettings,
-    LabelledLossSettings,
-    Losses,
-    Method,
-    MethodContext,
-    build_pair,
-    exchangeable,
-    pseudo_labels,
-)
+from .base import Method
+from .contract import Clock, Losses, MethodContext
+from .exchange import build_pair, exchangeable, pseudo_labels
+from .settings import ExchangeSettings, LabelledLossSettings
 
 
 class CPSSettings(LabelledLossSettings, ExchangeSettings):

@@ -12,7 +12,9 @@ from ..data.batches import Batch
 from ..functional.adversarial import judgement_loss, persuasion_loss
 from ..nets import SegNet, build_net
 from ..nets.critic import build_critic
-from .base import Clock, CriticSettings, Losses, Method, MethodContext, OwnOptimiser
+from .base import Method
+from .contract import Clock, Losses, MethodContext, OwnOptimiser
+from .settings import CriticSettings
 
 
 class DAN(Method):

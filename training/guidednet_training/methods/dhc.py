@@ -15,16 +15,10 @@ from ..functional.difficulty import DifficultyWeights
 from ..functional.losses import weighted_cross_entropy
 from ..functional.weighted_losses import weighted_dice_ce
 from ..nets import SegNet, build_net
-from .base import (
-    Clock,
-    DiceSettings,
-    ExchangeSettings,
-    Losses,
-    Method,
-    MethodContext,
-    exchangeable,
-    pseudo_labels,
-)
+from .base import Method
+from .contract import Clock, Losses, MethodContext
+from .exchange import exchangeable, pseudo_labels
+from .settings import DiceSettings, ExchangeSettings
 
 
 class DHCSettings(DiceSettings, ExchangeSettings):

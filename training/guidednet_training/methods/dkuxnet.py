@@ -21,7 +21,10 @@ from ..functional.strong_view import strong_view
 from ..nets import SegNet
 from ..nets.dkuxnet import DKUXNet
 from ..nets.kmax import QueryDecoder, build_queries
-from .base import Clock, LabelledLossSettings, Losses, Method, MethodContext, build_pair
+from .base import Method
+from .contract import Clock, Losses, MethodContext
+from .exchange import build_pair
+from .settings import LabelledLossSettings
 
 
 class DKUXNetSettings(LabelledLossSettings):

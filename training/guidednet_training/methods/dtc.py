@@ -16,7 +16,9 @@ from ..functional.distance import distance_loss, inside_probability, shown, sign
 from ..functional.schedule import RampForm, chosen_ramp
 from ..nets import SegNet, build_net
 from ..nets.distance_head import build_distance_head
-from .base import Clock, DistanceSettings, Losses, Method, MethodContext
+from .base import Method
+from .contract import Clock, Losses, MethodContext
+from .settings import DistanceSettings
 
 
 class DTCSettings(DistanceSettings):

@@ -31,16 +31,10 @@ from ..functional.mixture_losses import (
 )
 from ..functional.schedule import RampForm, chosen_ramp
 from ..nets import Output, SegNet
-from .base import (
-    Clock,
-    LabelledLossSettings,
-    Losses,
-    Method,
-    MethodContext,
-    build_pair,
-    exchangeable,
-    pseudo_labels,
-)
+from .base import Method
+from .contract import Clock, Losses, MethodContext
+from .exchange import build_pair, exchangeable, pseudo_labels
+from .settings import LabelledLossSettings
 
 
 class GuidedNetSettings(LabelledLossSettings, MixtureOptions):

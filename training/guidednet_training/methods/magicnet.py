@@ -16,7 +16,10 @@ from ..functional.cubes import CubeGrid, inverse_orders, random_orders
 from ..functional.losses import dice_loss
 from ..functional.teacher import Teacher, noisy
 from ..nets import SegNet, build_net
-from .base import Clock, Losses, Method, MethodContext, TeacherSettings, pseudo_labels
+from .base import Method
+from .contract import Clock, Losses, MethodContext
+from .exchange import pseudo_labels
+from .settings import TeacherSettings
 
 COUNTED_STEPS = 20  # pseudo-labels are counted over this many steps, then the counts are renewed
 SLOPE = 0.2  # of the leaky ReLU in the locator

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-from ..data.batches import Batch
-from ..functional.teacher import Teacher, noisy, squared_difference
-from ..nets import SegNet, build_net
-from .base import Clock, Losses, Method, MethodContext, TeacherSettings
+from ..functional.teacher import noisy, squared_difference
+from .contract import Clock
+from .taught import TaughtMethod
 
 
-class MeanTeacher(Method):
+class MeanTeacher(TaughtMethod):
     """Mean teacher (Tarvainen and Valpola, NeurIPS 2017), as compared in GuidedNet's tables.
 
     L = L_s + w r(t) mean (p - p')^2 over classes and unlabelled voxels, p the student's softmax on the
@@ -25,32 +25,8 @@ class MeanTeacher(Method):
 
     name = "mean_teacher"
     when_to_use = "When a simple, fast first use of unlabelled cases is wanted."
-    Settings = TeacherSettings
-    settings: TeacherSettings
 
-    def __init__(self, context: MethodContext, settings: TeacherSettings) -> None:
-        super().__init__(context, settings)
-        self.net_a = build_net(context.net, context.n_classes, init="kaiming", seed=context.seed)
-        self.teacher = Teacher(self.net_a, settings.momentum)
-        self.labelled_loss = settings.labelled_loss(context)
-
-    def networks(self) -> dict[str, SegNet]:
-        """Give the student."""
-        return {"a": self.net_a}
-
-    def losses(self, batch: Batch, clock: Clock) -> Losses:
-        """Give the supervised loss and the disagreement with the teacher."""
-        if clock.step == 0:
-            self.teacher.start(self.net_a)
-        n = batch.n_labelled
-        logits = self.net_a(batch.image).logits.float()
-        terms = {"supervised": self.labelled_loss(logits[:n], batch.label, batch.annotated, batch.weight)}
-        if len(logits) > n:
-            target = self.teacher(noisy(batch.image[n:], self.settings.noise))
-            difference = squared_difference(torch.softmax(logits[n:], 1), torch.softmax(target, 1))
-            terms["consistency"] = self.settings.consistency_weight(clock) * difference
-        return {"segmenter": terms}
-
-    def after_step(self, clock: Clock) -> None:
-        """Let the teacher follow."""
-        self.teacher.follow(self.net_a, clock.step)
+    def disagreement(self, prob: Tensor, image: Tensor, clock: Clock) -> Tensor:
+        """Give the mean squared difference to the teacher's answer to noisy patches."""
+        target = self.teacher(noisy(image, self.settings.noise))
+        return squared_difference(prob, torch.softmax(target, 1))

@@ -15,7 +15,9 @@ from ..functional.distance import distance_loss, signed_distances
 from ..nets import SegNet, build_net
 from ..nets.critic import build_critic
 from ..nets.distance_head import build_distance_head
-from .base import Clock, CriticSettings, DistanceSettings, Losses, Method, MethodContext, OwnOptimiser
+from .base import Method
+from .contract import Clock, Losses, MethodContext, OwnOptimiser
+from .settings import CriticSettings, DistanceSettings
 
 
 class SASSnetSettings(CriticSettings, DistanceSettings):

@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 
 from ..data.batches import Batch
 from ..nets import SegNet, build_net
-from .base import Clock, LabelledLossSettings, Losses, Method, MethodContext, Needs, RoundSettings
+from .base import Method
+from .contract import Clock, Losses, MethodContext, Needs
+from .settings import LabelledLossSettings, RoundSettings
 
 
 class SelfTrainingSettings(LabelledLossSettings, RoundSettings):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ..data.batches import Batch
 from ..nets import SegNet, build_net
-from .base import Clock, LabelledLossSettings, Losses, Method, MethodContext, Needs
+from .base import Method
+from .contract import Clock, Losses, MethodContext, Needs
+from .settings import LabelledLossSettings
 
 
 class Supervised(Method):

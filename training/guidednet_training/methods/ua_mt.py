@@ -11,11 +11,11 @@ from pydantic import Field
 from torch import Tensor
 
 from ..core.shared_protocols import LA_VNET
-from ..data.batches import Batch
 from ..functional.schedule import ramp
 from ..functional.teacher import Teacher, noisy, squared_difference
-from ..nets import SegNet, build_net
-from .base import Clock, Losses, Method, MethodContext, TeacherSettings
+from .contract import Clock
+from .settings import TeacherSettings
+from .taught import TaughtMethod
 
 LOG_FLOOR = 1e-6  # inside the logarithm of the entropy
 FIRST_SHARE = 0.75  # of the largest entropy, the threshold at the start
@@ -33,7 +33,7 @@ class UncertaintySettings(TeacherSettings):
     )
 
 
-class UncertaintyAwareMeanTeacher(Method):
+class UncertaintyAwareMeanTeacher(TaughtMethod):
     """Uncertainty-aware mean teacher (Yu et al., MICCAI 2019), as compared in GuidedNet's tables.
 
     L = L_s + w r(t) sum_x M sum_k (p - p')^2 / (K sum_x M), as the mean teacher, but only on
@@ -52,35 +52,13 @@ class UncertaintyAwareMeanTeacher(Method):
     settings: UncertaintySettings
     original: ClassVar[Mapping[str, Any]] = LA_VNET
 
-    def __init__(self, context: MethodContext, settings: UncertaintySettings) -> None:
-        super().__init__(context, settings)
-        self.net_a = build_net(context.net, context.n_classes, init="kaiming", seed=context.seed)
-        self.teacher = Teacher(self.net_a, settings.momentum)
-        self.labelled_loss = settings.labelled_loss(context)
-
-    def networks(self) -> dict[str, SegNet]:
-        """Give the student."""
-        return {"a": self.net_a}
-
-    def losses(self, batch: Batch, clock: Clock) -> Losses:
-        """Give the supervised loss and the disagreement with the teacher where that is sure."""
-        if clock.step == 0:
-            self.teacher.start(self.net_a)
-        n = batch.n_labelled
-        logits = self.net_a(batch.image).logits.float()
-        terms = {"supervised": self.labelled_loss(logits[:n], batch.label, batch.annotated, batch.weight)}
-        if len(logits) > n:
-            unlabelled, spread = batch.image[n:], self.settings.noise
-            target = torch.softmax(self.teacher(noisy(unlabelled, spread)), 1)
-            mean = mean_softmax(self.teacher, unlabelled, self.settings.passes, spread)
-            sure = entropy(mean) < entropy_threshold(clock.step, clock.steps, self.n_classes)
-            difference = squared_difference(torch.softmax(logits[n:], 1), target, sure)
-            terms["consistency"] = self.settings.consistency_weight(clock) * difference
-        return {"segmenter": terms}
-
-    def after_step(self, clock: Clock) -> None:
-        """Let the teacher follow."""
-        self.teacher.follow(self.net_a, clock.step)
+    def disagreement(self, prob: Tensor, image: Tensor, clock: Clock) -> Tensor:
+        """Give the mean squared difference to the teacher's answer where the teacher is sure."""
+        spread = self.settings.noise
+        target = torch.softmax(self.teacher(noisy(image, spread)), 1)
+        mean = mean_softmax(self.teacher, image, self.settings.passes, spread)
+        sure = entropy(mean) < entropy_threshold(clock.step, clock.steps, self.n_classes)
+        return squared_difference(prob, target, sure)
 
 
 def mean_softmax(teacher: Teacher, image: Tensor, passes: int, spread: float) -> Tensor:

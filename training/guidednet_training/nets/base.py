@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -59,6 +59,34 @@ class SegNet(nn.Module, ABC):
     @abstractmethod
     def late_parameters(self) -> list[nn.Parameter]:
         """Give the parameters of the last stage and the classifier, where gradient norms are logged."""
+
+
+class DecoderNet(SegNet):
+    """A network whose answer and features come from the last stages of its decoder, behind a dropout.
+
+    Attributes
+    ----------
+    feature_layer, tap
+        Where the features are taken, as for `tapped`.
+    dropout_last, classifier : Module
+        Between the last stage and the logits.
+    """
+
+    feature_layer: int
+    tap: str
+    dropout_last: nn.Module
+    classifier: nn.Module
+
+    def head(self, features: Tensor) -> Tensor:
+        """Give the logits (B, K, D, H, W) of the last stage after dropout."""
+        return cast(Tensor, self.classifier(features))
+
+    def forward(self, image: Tensor) -> Output:
+        """Segment (B, 1, D, H, W); sides must be multiples of `multiple`."""
+        layers = self.decode(self.encode(image))
+        dropped = self.dropout_last(layers[-1])
+        features = tapped(layers, dropped, self.feature_layer, self.tap)
+        return Output(self.head(dropped), features, tuple(layers))
 
 
 def tapped(layers: Sequence[Tensor], dropped: Tensor, layer: int, tap: str) -> Tensor:

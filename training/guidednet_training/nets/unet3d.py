@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ..core.spec import NetSpec
-from .base import Output, SegNet, tapped
+from .base import DecoderNet
 from .blocks import ConvBlock
 
 STAGES = 5
 
 
-class UNet3D(SegNet):
+class UNet3D(DecoderNet):
     """3D U-Net with width, 2, 4, 8 and 16 times the width; 5 884 254 parameters at 16 and 14 classes.
 
     Parameters
@@ -63,17 +63,6 @@ class UNet3D(SegNet):
             x = block(torch.cat([skip, interpolate(x, scale_factor=2, mode="trilinear")], 1))
             layers.append(x)
         return layers
-
-    def head(self, features: Tensor) -> Tensor:
-        """Give the logits (B, K, D, H, W) of the last stage after dropout."""
-        return self.classifier(features)
-
-    def forward(self, image: Tensor) -> Output:
-        """Segment (B, 1, D, H, W); sides must be multiples of 16."""
-        layers = self.decode(self.encode(image))
-        dropped = self.dropout_last(layers[-1])
-        features = tapped(layers, dropped, self.feature_layer, self.tap)
-        return Output(self.head(dropped), features, tuple(layers))
 
     def late_parameters(self) -> list[nn.Parameter]:
         """Give the parameters of the last decoder stage and the classifier."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, instance_norm, leaky_relu
 
 from ..core.spec import NetSpec
-from .base import Output, SegNet, tapped
+from .base import DecoderNet
 from .conv import Conv3x3x3
 
 STAGES = 4  # of the encoder, behind a stem that halves the resolution
@@ -123,7 +123,7 @@ class UXTrunk(nn.Module):
         return layers
 
 
-class UXNet(SegNet):
+class UXNet(DecoderNet):
     """3D UX-Net (Lee et al., ICLR 2023), DKUXNet's backbone, with an ordinary classifier.
 
     Parameters
@@ -162,17 +162,6 @@ class UXNet(SegNet):
         """Give the four decoder stages, coarsest first."""
         *coarse, finest = self.trunk.decode(stages)
         return [*coarse, self.refine(finest)]
-
-    def head(self, features: Tensor) -> Tensor:
-        """Give the logits (B, K, D, H, W) of the last stage after dropout."""
-        return self.classifier(features)
-
-    def forward(self, image: Tensor) -> Output:
-        """Segment (B, 1, D, H, W); sides must be multiples of 16."""
-        layers = self.decode(self.encode(image))
-        dropped = self.dropout_last(layers[-1])
-        features = tapped(layers, dropped, self.feature_layer, self.tap)
-        return Output(self.head(dropped), features, tuple(layers))
 
     def late_parameters(self) -> list[nn.Parameter]:
         """Give the parameters of the residual block in front of the classifier, and of the classifier."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..core.spec import NetSpec
-from .base import Output, SegNet, tapped
+from .base import DecoderNet
 from .blocks import NormReLU
 from .conv import Conv3x3x3
 
@@ -13,7 +13,7 @@ DEPTHS_DOWN = (1, 2, 3, 3, 3)  # convolutions of a stage, finest first
 DEPTHS_UP = (3, 3, 2, 1)  # coarsest first
 
 
-class VNet(SegNet):
+class VNet(DecoderNet):
     """V-Net with width, 2, 4, 8 and 16 times the width; 9 449 070 parameters at 16, 14 classes, batch norm.
 
     Parameters
@@ -74,17 +74,6 @@ class VNet(SegNet):
             x = block(grow(x) + skip)
             layers.append(x)
         return layers
-
-    def head(self, features: Tensor) -> Tensor:
-        """Give the logits (B, K, D, H, W) of the last stage after dropout."""
-        return self.classifier(features)
-
-    def forward(self, image: Tensor) -> Output:
-        """Segment (B, 1, D, H, W); sides must be multiples of 16."""
-        layers = self.decode(self.encode(image))
-        dropped = self.dropout_last(layers[-1])
-        features = tapped(layers, dropped, self.feature_layer, self.tap)
-        return Output(self.head(dropped), features, tuple(layers))
 
     def late_parameters(self) -> list[nn.Parameter]:
         """Give the parameters of the last decoder stage and the classifier."""
