@@ -39,6 +39,17 @@ def test_labels_of_networks_are_stored_and_read_alone(tmp_path, labels, record):
     assert read_prediction(folder)[1] == {}
 
 
+def test_the_mixture_is_read_like_a_network_but_is_none(tmp_path, labels, record):
+    turned = labels.like(np.ascontiguousarray(labels.array[::-1]), "labels")
+    folder = tmp_path / "model"
+    write_prediction(folder, labels, {}, record, {"a": labels}, {"mixture": turned})
+    assert (read_record(folder).networks, read_record(folder).opinions) == (("a",), ("mixture",))
+    np.testing.assert_array_equal(read_labels(folder, "mixture")[0].array, turned.array)
+    write_prediction(folder, labels, {}, record)
+    with pytest.raises(FileError, match="class mixture said was not stored"):
+        read_labels(folder, "mixture")
+
+
 def test_a_network_that_was_not_stored_is_named(tmp_path, labels, record):
     write_prediction(tmp_path / "model", labels, {}, record)
     with pytest.raises(FileError, match="'a'"):
@@ -49,6 +60,8 @@ def test_a_network_that_was_not_stored_is_named(tmp_path, labels, record):
 
 def test_records_of_before_are_read(tmp_path, record):
     text = record.to_json()
-    assert '"networks"' in text
-    older = "".join(line for line in text.splitlines(keepends=True) if '"networks"' not in line)
-    assert PredictionRecord.parse(older, "older").networks == ()
+    later = ('"networks"', '"opinions"')
+    assert all(name in text for name in later)
+    older = "".join(x for x in text.splitlines(keepends=True) if not any(name in x for name in later))
+    read = PredictionRecord.parse(older, "older")
+    assert (read.networks, read.opinions) == ((), ())

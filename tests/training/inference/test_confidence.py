@@ -10,6 +10,7 @@ from torch import nn
 
 from guidednet_training.core.prediction import MAPS
 from guidednet_training.functional.class_bank import ClassBank
+from guidednet_training.functional.mixture import MixtureOptions
 from guidednet_training.inference import confidence
 from guidednet_training.inference.confidence import Reader, read_posterior
 from guidednet_training.nets import Output
@@ -104,6 +105,38 @@ def test_a_class_never_seen_has_no_confidence_and_does_not_share():
     assert maps["confidence"].tolist() == pytest.approx([0, 0.5])
     assert maps["typicality"][0] == 0
     assert maps["entropy"][1] == pytest.approx(0, abs=1e-5)  # undecided between the two known classes
+
+
+def opinion(reader, logits, features):
+    rows = torch.cat([torch.tensor(logits), torch.tensor(features)], 1)
+    maps = reader(rows.T[None, :, :, None, None])
+    scores = dict(reader.scores_apart({name: values[0] for name, values in maps.items()}))
+    return {name: values.max(0).indices.flatten().tolist() for name, values in scores.items()}
+
+
+def test_the_mixture_names_the_nearest_class_whatever_the_networks_say():
+    networks = {"a": Fixed(3), "b": Fixed(3)}
+    reader = Reader(networks, {n: bank(MEANS) for n in networks}, apart=True, mixture=True)
+    said = opinion(reader, [[5.0, 0, 0]] * 3, [[0.1, 0.0], [1.9, 0.0], [0.0, 1.9]])
+    assert said == {"a": [0, 0, 0], "b": [0, 0, 0], "mixture": [0, 1, 2]}
+    assert reader.opinions == ("a", "b", "mixture")
+    assert reader.alone == ("a", "b")
+
+
+def test_the_mixture_never_names_a_class_that_one_of_the_banks_has_not_seen():
+    networks = {"a": Fixed(3), "b": Fixed(3)}
+    banks = {"a": bank(MEANS), "b": bank(MEANS, unseen=(2,))}
+    reader = Reader(networks, banks, ("confidence",), mixture=True)
+    assert opinion(reader, [[0.0, 0, 5]], [[0.3, 9.0]]) == {"mixture": [0]}
+
+
+def test_the_prior_of_the_bundle_has_its_say():
+    plain, weighed = bank(MEANS), bank(MEANS)
+    weighed.options = MixtureOptions(prior="train")
+    weighed.count.copy_(torch.tensor([1000, 1, 1]))
+    voxel = [[5.0, 0, 0]], [[1.2, 0.0]]
+    assert opinion(Reader({"a": Fixed(3)}, {"a": plain}, mixture=True), *voxel) == {"mixture": [1]}
+    assert opinion(Reader({"a": Fixed(3)}, {"a": weighed}, mixture=True), *voxel) == {"mixture": [0]}
 
 
 def test_one_available_class_is_certain():

@@ -42,11 +42,11 @@ def affine(axes, spacing, angle=0.0):
     return turn @ matrix
 
 
-def full_labels(predictor, volume):
+def full_labels(predictor, volume, name="probability"):
     """The plain way: all class scores on the canonical grid at once, argmax, back to the source."""
     prepared = prepare(volume, predictor.manifest.preprocess)
     slabs = predict_maps(prepared.image, predictor.reader, Windows.of(predictor.manifest.patch))
-    scores = torch.cat([slab.maps["probability"].clone() for slab in slabs], 1)
+    scores = torch.cat([slab.maps[name].clone() for slab in slabs], 1)
     full = interpolate(scores[None], size=prepared.steps.canonical_shape, mode="trilinear")[0]
     return prepared.steps.reorient.invert(full.max(0).indices.numpy())
 
@@ -140,6 +140,28 @@ def test_what_each_network_says_alone_is_what_it_says_by_itself(make_bundle, ct)
     assert np.count_nonzero(other.array != alone.labels.array) < 1e-3 * ct.array.size
     assert (result.networks["a"].array != other.array).any()
     assert set(np.unique(other.array)) <= {0, *map(AMOS_15.value, ("liver", "spleen", "aorta"))}
+
+
+def test_what_the_mixture_says_is_the_class_of_its_highest_posterior(make_bundle, ct):
+    organs = ("liver", "spleen", "aorta")
+    predictor = Predictor.load(make_bundle(organs=organs), "cpu")
+    assert predictor.predict(ct).opinions == {}
+    result = predictor.predict(ct, mixture=True, apart=True, pieces=1.0)
+    assert list(result.networks) == ["a", "b"]
+    assert list(result.opinions) == ["mixture"]
+    said = result.opinions["mixture"]
+    assert said.geometry is ct.geometry
+    assert (said.array != result.labels.array).any()
+    values = np.array([0, *map(AMOS_15.value, organs)], np.uint8)
+    expected = values[full_labels(predictor, ct, "posterior")]
+    np.testing.assert_array_equal(said.array, expected)  # pieces apart are kept
+
+
+def test_the_mixture_speaks_without_maps_but_not_without_class_banks(make_bundle, ct):
+    asked = Predictor.load(make_bundle(), "cpu").predict(ct, maps=(), mixture=True)
+    assert list(asked.opinions) == ["mixture"]
+    without = Predictor.load(make_bundle(banks=False), "cpu").predict(ct, mixture=True)
+    assert without.opinions == {}
 
 
 def test_without_maps_there_is_no_confidence(make_bundle, ct):

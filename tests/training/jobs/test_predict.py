@@ -9,7 +9,7 @@ import pytest
 
 from guidednet_training.core.errors import FileError
 from guidednet_training.core.events import CaseDone, Note, Stage
-from guidednet_training.core.prediction import read_prediction
+from guidednet_training.core.prediction import read_labels, read_prediction, read_record
 from guidednet_training.core.project import Project
 from guidednet_training.core.request import PredictRequest
 from guidednet_training.core.run import run_state
@@ -53,12 +53,27 @@ def test_files_with_one_bad_among_them(tmp_path, images, make_bundle):
         image = read_volume(path)
         assert labels.geometry.same_grid(image.geometry, tol_mm=1e-6)
         assert maps.keys() == {"confidence"}
+        assert (record.networks, record.opinions) == ((), ("mixture",))
+        said, _ = read_labels(out / name, "mixture")
+        assert said.geometry.same_grid(labels.geometry)
+        assert (said.array != labels.array).any()
         assert record.image_digest == image.digest()
         rows = list(csv.DictReader((out / name / "organs.csv").read_text().splitlines()))
         assert [row["organ"] for row in rows] == list(record.organs)
         voxels = np.count_nonzero(labels.array)
         total = sum(float(row["volume_ml"]) for row in rows)
         assert total == pytest.approx(voxels * image.geometry.voxel_ml, rel=1e-3)
+
+
+@pytest.mark.parametrize("maps", [(), ("typicality",)])
+def test_the_mixture_is_not_asked_for_its_labels_alone(tmp_path, images, make_bundle, maps):
+    bundle, out = make_bundle().folder, tmp_path / "out"
+    request = PredictRequest(
+        cases=(str(images[0]),), bundle=str(bundle), out=str(out), device="cpu", maps=maps
+    )
+    assert predict_all(request, lambda event: None, _never) == ()
+    assert read_record(out / "ct").opinions == ()
+    assert not list((out / "ct").glob("labels_*"))
 
 
 def test_a_project_keeps_predictions_by_bundle_and_replaces_them(make_project, make_bundle):
@@ -76,6 +91,7 @@ def test_a_project_keeps_predictions_by_bundle_and_replaces_them(make_project, m
     assert [path.name for path in target.parent.iterdir()] == ["old"]
     _, maps, record = read_prediction(target)
     assert (set(maps), record.bundle, record.case) == ({"confidence", "typicality"}, "old", "u1")
+    assert (record.networks, record.opinions) == ((), ("mixture",))
 
 
 def test_a_stop_between_windows_leaves_nothing(tmp_path, images, make_bundle):

@@ -24,8 +24,9 @@ def register(verbs: Any) -> None:
         "predict",
         help="segment CT volumes",
         description="Segments each CT and writes DIR/<name>/: labels.nii.gz and the confidence maps on "
-        "exactly the input's grid, organs.csv and prediction.json. An input that cannot be used does not "
-        "stop the others.",
+        "exactly the input's grid, organs.csv and prediction.json; and, where confidence or entropy is among "
+        "the maps, labels_mixture.nii.gz: what the model's class mixture itself would say. An input "
+        "that cannot be used does not stop the others.",
     )
     predict.add_argument(
         "inputs",

@@ -16,6 +16,7 @@ from .volume import Volume, read_volume, write_volume
 RECORD = "prediction.json"  # written last: a folder without it is an unfinished prediction
 LABELS = "labels.nii.gz"
 MAPS = ("confidence", "typicality", "entropy", "disagreement")
+MIXTURE = "mixture"  # the opinion of the class mixture; no network has this name
 
 
 class OrganMeasure(Record):
@@ -39,6 +40,9 @@ class PredictionRecord(Record):
     networks: tuple[str, ...] = Field(
         (), description="networks whose own labels are stored beside it as labels_<name>.nii.gz"
     )
+    opinions: tuple[str, ...] = Field(
+        (), description="others whose labels are stored in the same way: mixture, the class mixture"
+    )
     largest_only: bool = Field(False, description="only the largest piece of each organ was kept")
     image_digest: str = ""
     device: str = ""
@@ -51,8 +55,8 @@ def map_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.nii.gz"
 
 
-def network_path(folder: Path, name: str) -> Path:
-    """Give the path of the labels of one network of a prediction."""
+def opinion_path(folder: Path, name: str) -> Path:
+    """Give the path of the labels of one network, or of the class mixture, of a prediction."""
     return folder / f"labels_{name}.nii.gz"
 
 
@@ -62,6 +66,7 @@ def write_prediction(
     maps: dict[str, Volume],
     record: PredictionRecord,
     networks: dict[str, Volume] | None = None,
+    opinions: dict[str, Volume] | None = None,
 ) -> None:
     """Write a prediction; each file is whole or absent, and the record comes last.
 
@@ -74,9 +79,11 @@ def write_prediction(
     maps : dict of str to Volume
         (z, y, x) in [0, 1], on the grid of `labels`.
     record : PredictionRecord
-        Its `maps` and `networks` are set to the names of those given.
+        Its `maps`, `networks` and `opinions` are set to the names of those given.
     networks : dict of str to Volume, optional
         Labels of each network alone, on the same grid.
+    opinions : dict of str to Volume, optional
+        Labels of others than networks: of the class mixture, "mixture".
 
     Raises
     ------
@@ -93,10 +100,10 @@ def write_prediction(
     write_volume(folder / LABELS, labels)
     for name, volume in maps.items():
         write_volume(map_path(folder, name), volume)
-    apart = networks or {}
-    for name, volume in apart.items():
-        write_volume(network_path(folder, name), volume)
-    names = {"maps": tuple(maps), "networks": tuple(apart)}
+    apart, others = networks or {}, opinions or {}
+    for name, volume in (*apart.items(), *others.items()):
+        write_volume(opinion_path(folder, name), volume)
+    names = {"maps": tuple(maps), "networks": tuple(apart), "opinions": tuple(others)}
     write_text(folder / RECORD, record.model_copy(update=names).to_json())
 
 
@@ -108,27 +115,26 @@ def read_record(folder: Path) -> PredictionRecord | None:
     return PredictionRecord.parse(path.read_bytes(), origin=str(path))
 
 
-def read_labels(folder: Path, network: str | None = None) -> tuple[Volume, PredictionRecord]:
+def read_labels(folder: Path, opinion: str | None = None) -> tuple[Volume, PredictionRecord]:
     """Read only the labels and the record of a finished prediction.
 
     Parameters
     ----------
-    network : str, optional
-        What this network said alone, instead of all together.
+    opinion : str, optional
+        What this network said alone, or the class mixture ("mixture"), instead of all together.
 
     Raises
     ------
     FileError
-        When there is no finished prediction in the folder, or nothing of this network was stored.
+        When there is no finished prediction in the folder, or nothing of this opinion was stored.
     """
     record = read_record(folder)
     if record is None:
         raise FileError(f"There is no finished prediction in {folder}.", "Segment the case first.")
-    if network is not None and network not in record.networks:
-        raise FileError(
-            f"What the network '{network}' said alone was not stored in {folder}.", "Segment the case again."
-        )
-    path = folder / LABELS if network is None else network_path(folder, network)
+    if opinion is not None and opinion not in (*record.networks, *record.opinions):
+        who = "the class mixture" if opinion == MIXTURE else f"the network '{opinion}' alone"
+        raise FileError(f"What {who} said was not stored in {folder}.", "Segment the case again.")
+    path = folder / LABELS if opinion is None else opinion_path(folder, opinion)
     return read_volume(path, kind="labels"), record
 
 

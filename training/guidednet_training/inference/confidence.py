@@ -11,6 +11,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from ..core.prediction import MIXTURE
 from ..functional.class_bank import ClassBank
 from ..nets import Output, SegNet
 from .sliding import Maps
@@ -46,6 +47,8 @@ class Reader:
         P is sharpened (< 1) or softened (> 1) to P^(1/T), normalised; fitted on validation cases.
     apart : bool
         Whether `scores_apart` will be asked what each network says alone.
+    mixture : bool
+        Whether `scores_apart` will be asked what the class mixture itself says.
     """
 
     networks: Mapping[str, SegNet]
@@ -53,6 +56,7 @@ class Reader:
     wanted: tuple[str, ...] = ()
     temperature: float = 1.0
     apart: bool = False
+    mixture: bool = False
 
     @property
     def kind(self) -> str:
@@ -77,7 +81,7 @@ class Reader:
         outputs = {name: net(window) for name, net in self.networks.items()}
         softmaxes = [output.logits.float().softmax(1) for output in outputs.values()]
         maps = {"probability": _mean(softmaxes)}
-        if self.banks and {"confidence", "entropy"} & set(self.wanted):
+        if self.has_opinion or (self.banks and {"confidence", "entropy"} & set(self.wanted)):
             maps["posterior"] = _mean([self._posterior(name, outputs[name]) for name in self.banks])
         if "typicality" in self.offered:
             label = maps["probability"].max(1).indices
@@ -94,18 +98,38 @@ class Reader:
         """The networks whose own labels can be told; none where there is only one."""
         return tuple(self.networks) if self.apart and len(self.networks) > 1 else ()
 
-    def scores_apart(self, maps: Maps) -> Iterator[tuple[str, Tensor]]:
-        """Give the class scores (K, d, H, W) of each network alone, from blended planes.
+    @property
+    def has_opinion(self) -> bool:
+        """Whether the class mixture's own labels can be told; without banks there is no mixture."""
+        return self.mixture and bool(self.banks)
 
-        Those of the last are what the mean leaves over: one map of K channels less is blended.
+    @property
+    def opinions(self) -> tuple[str, ...]:
+        """All whose own labels can be told, beside what the networks say together."""
+        return (*self.alone, *((MIXTURE,) if self.has_opinion else ()))
+
+    def scores_apart(self, maps: Maps) -> Iterator[tuple[str, Tensor]]:
+        """Give the class scores (K, d, H, W) of each of `opinions`, from blended planes.
+
+        Those of the last network are what the mean leaves over: one map of K channels less is blended. Those
+        of the mixture are its posterior, mean over networks, under the class prior the bundle was trained
+        with (`MixtureOptions.prior`), the same as for the confidence; a temperature would not change which
+        class is highest in a voxel. Classes without statistics in every bank score 0.
         """
-        if not self.alone:
-            return
-        rest = maps["probability"] * len(self.alone)
-        for name in self.alone[:-1]:
-            yield name, maps[_APART + name]
-            rest -= maps[_APART + name]
-        yield self.alone[-1], rest
+        if self.alone:
+            rest = maps["probability"] * len(self.alone)
+            for name in self.alone[:-1]:
+                yield name, maps[_APART + name]
+                rest -= maps[_APART + name]
+            yield self.alone[-1], rest
+        if self.has_opinion:
+            yield MIXTURE, self._among_available(maps["posterior"])
+
+    def _among_available(self, posterior: Tensor) -> Tensor:
+        if self.available is None or bool(self.available.all()):
+            return posterior
+        lacking = (~self.available).nonzero()[:, 0].to(posterior.device)
+        return posterior.index_fill(0, lacking, 0.0)
 
     def finish(self, maps: Maps) -> tuple[Tensor, Maps]:
         """Turn blended planes into labels and maps.

@@ -55,6 +55,8 @@ class PredictionMaps:
         Where it ran.
     networks : dict of str to Volume
         Labels of each network alone, where asked for and there are several.
+    opinions : dict of str to Volume
+        "mixture": labels of the class mixture itself, where asked for and the bundle has one.
     """
 
     labels: Volume
@@ -66,6 +68,7 @@ class PredictionMaps:
     notes: tuple[str, ...]
     device: str
     networks: dict[str, Volume] = field(default_factory=dict)
+    opinions: dict[str, Volume] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ class Predictor:
         maps: tuple[str, ...] = ("confidence",),
         pieces: float | None = None,
         apart: bool = False,
+        mixture: bool = False,
     ) -> PredictionMaps:
         """Segment a CT.
 
@@ -148,6 +152,9 @@ class Predictor:
             As the bundle says where it is left out.
         apart : bool
             Give what each network says alone, too.
+        mixture : bool
+            Give what the class mixture itself says, too: the class of the highest posterior, all pieces kept
+            (where it speaks for another organ inside an organ, that is a piece apart).
 
         Raises
         ------
@@ -161,7 +168,7 @@ class Predictor:
         unknown = sorted(set(maps) - set(MAPS))
         if unknown:
             raise GuidedNetError(f"There is no map '{unknown[0]}'.", f"Known maps: {', '.join(MAPS)}.")
-        reader = replace(self.reader, wanted=tuple(maps), apart=apart)
+        reader = replace(self.reader, wanted=tuple(maps), apart=apart, mixture=mixture)
         notes = [_WITHOUT[name] for name in maps if name not in reader.offered]
         box = self._region(volume, should_stop, notes)
         prepared = prepare(volume, self.manifest.preprocess, box)
@@ -175,7 +182,8 @@ class Predictor:
                 continue
             if pieces > 0:
                 notes += _drop(labels, found, pieces, volume.geometry.voxel_ml)
-                alone = {name: keep_pieces(array, pieces) for name, array in alone.items()}
+                for name in reader.alone:
+                    alone[name] = keep_pieces(alone[name], pieces)
             return self._result(volume, labels, found, alone, reader, [*notes, *note], device)
         raise _too_large(volume)
 
@@ -239,11 +247,13 @@ class Predictor:
         if (values != np.arange(len(values))).any():
             for array in (labels, *alone.values()):
                 np.take(values, array, out=array)
+        apart = {name: volume.like(array, "labels") for name, array in alone.items()}
         return PredictionMaps(
             volume.like(labels, "labels"),
             {name: volume.like(array, "confidence") for name, array in maps.items()},
             table, mean, reader.kind, unavailable, tuple(notes), str(device),
-            {name: volume.like(array, "labels") for name, array in alone.items()},
+            {name: apart[name] for name in reader.alone},
+            {name: apart[name] for name in apart.keys() - set(reader.alone)},
         )  # fmt: skip
 
 
@@ -304,7 +314,7 @@ def _run(
     progress: Progress | None,
     should_stop: ShouldStop | None,
 ) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.uint8]], dict[str, NDArray[np.uint8]]]:
-    """Give labels (class indices), maps and labels of each network alone on the source grid."""
+    """Give labels (class indices), maps and the labels of each opinion on the source grid."""
     _move(reader, device)
     steps = prepared.steps
     labels = np.zeros(steps.source.shape, np.uint8)
@@ -312,7 +322,7 @@ def _run(
     restorer = Restorer(
         steps.shape, steps.part(labels), {name: steps.part(array) for name, array in maps.items()}, device
     )
-    alone = {name: np.zeros(steps.source.shape, np.uint8) for name in reader.alone}
+    alone = {name: np.zeros(steps.source.shape, np.uint8) for name in reader.opinions}
     apart = {name: Restorer(steps.shape, steps.part(array), None, device) for name, array in alone.items()}
     for slab in predict_maps(
         prepared.image, reader, windows, device=device, progress=progress, should_stop=should_stop

@@ -28,6 +28,7 @@ from .stages import staged
 
 Failure = tuple[str, GuidedNetError]  # what was given, what was wrong with it
 TABLE = "organs.csv"
+OF_POSTERIOR = {"confidence", "entropy"}  # with these maps the class mixture has been asked anyway
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def _segment(
         request.maps,
         float(_largest_only(request, predictor)),
         request.apart and request.project is not None,
+        mixture=bool(OF_POSTERIOR & set(request.maps)),
     )
     for note in found.notes:
         emit(Note(text=f"{job.case}: {note}"))
@@ -149,7 +151,7 @@ def _segment(
     seconds = time.monotonic() - started_s
     record = _record(job, predictor, request, volume, found, seconds)
     with replaced_folder(job.folder) as folder:
-        write_prediction(folder, found.labels, found.maps, record, found.networks)
+        write_prediction(folder, found.labels, found.maps, record, found.networks, found.opinions)
         write_text(folder / TABLE, organ_csv(record))
     emit(CaseDone(case=job.case, folder=str(job.folder), seconds=seconds))
     return record
