@@ -20,7 +20,7 @@ from .volume import Volume
 
 DOUBTFUL = 0.6  # below this a voxel's label is more a guess than a finding
 STRANGE = 0.05  # typicality below this: more than six variances from the class, unlike all that was learnt
-CONTRADICTED = (0.3, 0.7)  # confidence below and entropy map above: sure, but of another label
+CONTRADICTED = (0.3, 0.7)  # confidence below, entropy map above: of 16 classes one other has P > 0.6
 OPPOSED = 0.5  # disagreement above this: the two networks name different organs
 SMALLEST_ML = 0.05  # a place smaller than this is not worth a click
 MISSED_ML = (1.0, 100.0)  # of doubtful background beside an organ; more is a region nobody has labelled
@@ -29,6 +29,7 @@ SHELL_MM = 2.5  # along axes this fine, doubt one voxel deep at an organ's edge 
 SOFT_HU = -300.0  # darker background is air, lung or bowel gas: no missed organ
 
 _THIN = 0.3  # an organ that keeps less than this without its outermost voxels is thin as a whole
+EVERYWHERE = (slice(None), slice(None), slice(None))
 _EVEN = 0.5  # of two models that differ one is wrong
 
 Bytes = NDArray[np.uint8]
@@ -36,9 +37,9 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Rival:
-    """What another model says about the same case, on the same grid and in the same scheme."""
+    """What another says about the same case, on the same grid and in the same scheme."""
 
-    bundle: str
+    bundle: str  # a model, or "model/network", "model/mixture"
     labels: Volume
 
 
@@ -49,6 +50,7 @@ def find_doubts(
     now: NDArray[np.uint8] | None = None,
     image: Volume | None = None,
     rival: Rival | None = None,
+    mixture: Rival | None = None,
     below: float = DOUBTFUL,
     smallest_ml: float = SMALLEST_ML,
     limit: int = 60,
@@ -59,6 +61,11 @@ def find_doubts(
     *unsure* (low confidence between known organs); among the latter, *contradicted* are those where
     the class mixture is sure of another label than the networks gave, and *networks* those where two
     networks name different organs. *models* are differences to a rival's labels.
+
+    Where the labels of the mixture are given, *contradicted* are the parts where they differ and its
+    posterior is sure (entropy map above 0.7, less than 0.3 left for the shown label); each names what the
+    mixture says and can be repaired by taking that. Without them a doubtful place is held for contradicted if
+    that is so in most of it, and its neighbour for the other organ.
 
     The probability of an error is 1 - confidence, half of the disagreement, half of the lack of
     typicality, whichever is largest; a half where two models differ.
@@ -75,6 +82,8 @@ def find_doubts(
         In HU; with it, doubtful background beside organs is looked at as well.
     rival : Rival, optional
         Another model.
+    mixture : Rival, optional
+        The class mixture of the model itself.
     below : float
         Voxels with a lower confidence are doubtful.
     smallest_ml : float
@@ -87,11 +96,13 @@ def find_doubts(
     GeometryError
         When they are not all on one grid.
     """
-    others = [*maps.values(), *([image] if image else []), *([rival.labels] if rival else [])]
+    others = [*maps.values(), *([image] if image else []), *(one.labels for one in (rival, mixture) if one)]
     if any(other.array.shape != labels.array.shape for other in others):
         raise GeometryError("The maps are not on the grid of the labels.", "Segment the case again.")
-    search = _Search.of(labels, maps, scheme, now, image, rival, below, smallest_ml)
-    found = [*search.in_organs(), *search.beside_organs(), *search.between_models()]
+    search = _Search.of(labels, maps, scheme, now, image, rival, mixture, below, smallest_ml)
+    told = np.zeros(search.labels.shape, bool)  # no voxel is told of twice
+    found = [*search.contradictions(told), *search.in_organs(told)]
+    found += [*search.beside_organs(), *search.between_models()]
     return ranked(found, limit)
 
 
@@ -102,14 +113,27 @@ class _Region:
 
 
 @dataclass(frozen=True, eq=False)
+class _Other:
+    labels: Bytes
+    source: str
+    kind: Kind  # of the places where it says something else
+
+    @classmethod
+    def of(cls, rival: Rival | None, kind: Kind, thin: Slices3) -> _Other | None:
+        if rival is None:
+            return None
+        return cls(np.ascontiguousarray(rival.labels.array[thin]), rival.bundle, kind)
+
+
+@dataclass(frozen=True, eq=False)
 class _Search:
     """The arrays, thinned out to a coarse grid."""
 
     labels: Bytes  # 0 and 255 where a person has changed what the model said
     maps: dict[str, Bytes]
     soft: Mask | None
-    rival: Bytes | None
-    rival_name: str
+    rival: _Other | None
+    mixture: _Other | None
     scheme: LabelScheme
     geometry: Geometry  # of the full grid
     step: tuple[int, int, int]
@@ -125,6 +149,7 @@ class _Search:
         now: NDArray[np.uint8] | None,
         image: Volume | None,
         rival: Rival | None,
+        mixture: Rival | None,
         below: float,
         smallest_ml: float,
     ) -> _Search:
@@ -137,23 +162,33 @@ class _Search:
             labels=said,
             maps={name: _bytes(volume.array[thin]) for name, volume in maps.items()},
             soft=None if image is None else np.ascontiguousarray(image.array[thin] > SOFT_HU),
-            rival=None if rival is None else np.ascontiguousarray(rival.labels.array[thin]),
-            rival_name="" if rival is None else rival.bundle,
+            rival=_Other.of(rival, "models", thin), mixture=_Other.of(mixture, "contradicted", thin),
             scheme=scheme, geometry=labels.geometry, step=step, below=round(below * 255),
             smallest_ml=smallest_ml,
         )  # fmt: skip
 
     # what is looked for
 
-    def in_organs(self) -> Iterator[Place]:
-        """Doubt about voxels that have an organ's label."""
+    def contradictions(self, told: Mask) -> Iterator[Place]:
+        """Where the class mixture is sure of another label, or alone finds an organ; noted in `told`."""
+        if self.mixture is None or not {"confidence", "entropy"} <= self.maps.keys():
+            return
+        sure = self._under("confidence", CONTRADICTED[0]) & self._over("entropy", CONTRADICTED[1])
+        counts = (self.labels != 255) & sure & ~self._under("typicality", STRANGE)
+        for place, region in self._differences(self.mixture, counts):
+            told[region.box] |= region.mask
+            yield place
+
+    def in_organs(self, told: Mask) -> Iterator[Place]:
+        """Doubt about voxels that have an organ's label, but not those told of already."""
         sure = self.maps.get("confidence")
         if sure is None:
             return
         for value, box, inside in self._organs(self.labels):
             opposed = self._over("disagreement", OPPOSED, box)
             strange = self._under("typicality", STRANGE, box)
-            unsure = inside & ((sure[box] < self.below) | opposed) & ~strange
+            doubtful = (sure[box] < self.below) | opposed
+            unsure = inside & doubtful & ~strange & ~told[box]
             thin = _is_thin(inside, self._fine)
             organ_ml = self._ml(inside)
             for region in self._regions(unsure, box, thin):
@@ -177,18 +212,19 @@ class _Search:
 
     def between_models(self) -> Iterator[Place]:
         """Differences to the rival: where it says something else, and organs that only it finds."""
-        if self.rival is None:
-            return
-        known = self.labels != 255
+        if self.rival is not None:
+            yield from (place for place, _ in self._differences(self.rival, self.labels != 255))
+
+    def _differences(self, other: _Other, counts: Mask) -> Iterator[tuple[Place, _Region]]:
         for value, box, inside in self._organs(self.labels):
-            differs, organ_ml = inside & (self.rival[box] != value), self._ml(inside)
+            differs, organ_ml = inside & counts[box] & (other.labels[box] != value), self._ml(inside)
             for region in self._regions(differs, box, _is_thin(inside, self._fine)):
-                other = int(np.bincount(self.rival[region.box][region.mask], minlength=1).argmax())
-                yield self._of_rival(value, other, region, organ_ml, missed=False)
-        for value, box, inside in self._organs(self.rival):
-            lacking, organ_ml = inside & known[box] & (self.labels[box] == 0), self._ml(inside)
+                said = int(np.bincount(other.labels[region.box][region.mask], minlength=1).argmax())
+                yield self._said_by(other, value, region, organ_ml, other=self._name(said)), region
+        for value, box, inside in self._organs(other.labels):
+            lacking, organ_ml = inside & counts[box] & (self.labels[box] == 0), self._ml(inside)
             for region in self._regions(lacking, box, _is_thin(inside, self._fine)):
-                yield self._of_rival(value, 0, region, organ_ml, missed=True)
+                yield self._said_by(other, value, region, organ_ml, BACKGROUND_NAME, missed=True), region
 
     # places
 
@@ -198,7 +234,7 @@ class _Search:
         kind: Kind = "unsure"
         if np.mean(apart > OPPOSED) > 0.5:
             kind = "networks"
-        elif np.mean((sure < CONTRADICTED[0]) & (clear > CONTRADICTED[1])) > 0.5:
+        elif self.mixture is None and np.mean((sure < CONTRADICTED[0]) & (clear > CONTRADICTED[1])) > 0.5:
             kind = "contradicted"
         wrong = float(np.maximum(1 - sure, apart / 2).mean())
         other = self._name(self._neighbour(region, value))
@@ -209,10 +245,11 @@ class _Search:
         strange = (1 - float(self._values("typicality", region).mean())) / 2
         return self._place("unfamiliar", value, region, organ_ml, max(doubt, strange))
 
-    def _of_rival(self, value: int, other: int, region: _Region, organ_ml: float, missed: bool) -> Place:
-        return self._place(
-            "models", value, region, organ_ml, _EVEN, other=self._name(other), missed=missed, by_rival=True
-        )
+    def _said_by(
+        self, by: _Other, value: int, region: _Region, organ_ml: float, other: str, missed: bool = False
+    ) -> Place:
+        wrong = _EVEN if by.kind == "models" else 1 - float(self._values("confidence", region).mean())
+        return self._place(by.kind, value, region, organ_ml, wrong, other, missed, by.source)
 
     def _place(
         self,
@@ -223,7 +260,7 @@ class _Search:
         wrong: float,
         other: str | None = None,
         missed: bool = False,
-        by_rival: bool = False,
+        source: str | None = None,
     ) -> Place:
         centre = middle(region.mask, region.box, self._spacing_mm)
         shape, step = self.geometry.shape, self.step
@@ -233,7 +270,7 @@ class _Search:
             kind, self.scheme.organ(value).name, (z, y, x),
             (centre[0] * step[0], centre[1] * step[1], centre[2] * step[2]),
             self._ml(region.mask), organ_ml, wrong, self.geometry, other=other, missed=missed,
-            repair="take" if by_rival else None, source=self.rival_name if by_rival else None,
+            repair=None if source is None else "take", source=source,
         )  # fmt: skip
 
     # regions
@@ -284,10 +321,10 @@ class _Search:
             return np.zeros(np.count_nonzero(region.mask), np.float32)
         return np.asarray(self.maps[name][region.box][region.mask] / np.float32(255), np.float32)
 
-    def _under(self, name: str, limit: float, box: Slices3) -> Mask | np.bool_:
+    def _under(self, name: str, limit: float, box: Slices3 = EVERYWHERE) -> Mask | np.bool_:
         return self.maps[name][box] < limit * 255 if name in self.maps else np.False_
 
-    def _over(self, name: str, limit: float, box: Slices3) -> Mask | np.bool_:
+    def _over(self, name: str, limit: float, box: Slices3 = EVERYWHERE) -> Mask | np.bool_:
         return self.maps[name][box] > limit * 255 if name in self.maps else np.False_
 
     def _name(self, value: int) -> str:
