@@ -126,3 +126,16 @@ def test_confirmed_volumes_are_measured_once_and_again_after_a_save(tmp_path, mo
         assert len(confirmed_volumes(project, most=1)) == 3
         monkeypatch.setattr(Project, "labels", lambda *_: pytest.fail("read again"))
         assert len(confirmed_volumes(project, most=0)) == 3
+
+
+def test_an_organ_that_the_scan_cuts_does_not_count_as_usual(tmp_path):
+    with Project.create(tmp_path / "p", scheme="AMOS_15") as project:
+        ct, labels = make_phantom(1, (20, 24, 24), (11.0, 12.0, 12.0))
+        write_volume(tmp_path / "1.nii.gz", ct)
+        cut = labels.array.copy()
+        cut[-1, :2, :2] = AMOS_15.value("spleen")
+        assert (cut[-1] == AMOS_15.value("aorta")).any()  # leaves every scan: counts all the same
+        known = ("spleen", "left_kidney", "aorta")
+        project.add_case(tmp_path / "1.nii.gz", "c1", "train", labels.like(cut, "labels"), known)
+        (volumes,) = confirmed_volumes(project)
+        assert set(volumes) == {"left_kidney", "aorta"}

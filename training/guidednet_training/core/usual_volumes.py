@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from .anatomy_facts import TUBES
 from .errors import GuidedNetError
 from .files import read_text, write_text
 from .project import Project
@@ -71,21 +73,24 @@ def usual_volumes(cases: Iterable[Mapping[str, float]]) -> dict[str, Usual]:
 
 
 class CaseVolumes(Record):
-    """Volumes of the confirmed organs of a case; `stamp` is size and time of its labels."""
+    """Volumes of the confirmed organs of a case that lie in the scan as a whole."""
 
-    stamp: str
+    stamp: str = Field(description="size and time of its labels")
     ml: dict[str, float]
 
 
 class VolumeBook(Record):
     """Content of `cache/volumes.json`: can be made anew, safe to delete."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2  # 1 counted organs that the scan cuts
     cases: dict[str, CaseVolumes] = Field(default_factory=dict)
 
 
 def confirmed_volumes(project: Project, without: str = "", most: int = 4) -> list[dict[str, float]]:
     """Give the volumes of the confirmed organs of each case; for a worker, since it reads labels.
+
+    An organ that the edge of the scan cuts is left out: its volume is that of the part in sight. Not so
+    the vessels and the esophagus, which leave every scan.
 
     Parameters
     ----------
@@ -140,5 +145,13 @@ def _measured(project: Project, case_id: str) -> dict[str, float]:
     counts = np.zeros(256, np.int64)
     for plane in labels.array:  # bincount makes eight bytes of each of its voxels
         counts += np.bincount(plane.ravel(), minlength=256)
-    scheme, voxel_ml = project.scheme, labels.geometry.voxel_ml
-    return {name: float(counts[scheme.value(name)]) * voxel_ml for name in scheme.names if name in confirmed}
+    scheme, voxel_ml, edge = project.scheme, labels.geometry.voxel_ml, _at_edge(labels.array)
+    values = {name: scheme.value(name) for name in scheme.names if name in confirmed}
+    whole = {name: value for name, value in values.items() if name in TUBES or value not in edge}
+    return {name: float(counts[value]) * voxel_ml for name, value in whole.items()}
+
+
+def _at_edge(labels: NDArray[Any]) -> set[int]:
+    """Give the values on the outermost planes of a label map (z, y, x)."""
+    faces = [np.moveaxis(labels, axis, 0)[side] for axis in range(3) for side in (0, -1)]
+    return {int(value) for face in faces for value in np.unique(face)}
