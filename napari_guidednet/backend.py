@@ -12,6 +12,7 @@ from guidednet_training.core import events, promotion
 from guidednet_training.core.adjudication import Side, note_settled, settled_labels, settlements
 from guidednet_training.core.agreement import Agreement, Difference, Differences
 from guidednet_training.core.anatomy_checks import check_anatomy
+from guidednet_training.core.anatomy_facts import CheckedCase
 from guidednet_training.core.annotating import changed_box, read_structures, replace_organs
 from guidednet_training.core.bug_report import bug_report, save_bug_report
 from guidednet_training.core.bundle import (
@@ -81,8 +82,9 @@ from guidednet_training.core.prediction import (
 )
 from guidednet_training.core.project import Project, current_author, id_from_path
 from guidednet_training.core.recipes import PRESETS, Preset, preset_spec
-from guidednet_training.core.repairs import WORDS as REPAIR_WORDS
-from guidednet_training.core.repairs import mended
+from guidednet_training.core.remedies import remedied
+from guidednet_training.core.repair_words import repair_words
+from guidednet_training.core.repairs import BY_RIVAL, UNDIVIDED, mended
 from guidednet_training.core.replay import FENCE, LOCK, UNFENCE, UNLOCK, noted
 from guidednet_training.core.request import AnyRequest, EvaluateRequest, PredictRequest, TrainRequest
 from guidednet_training.core.run import EventLog, EventTail, RunFolder, RunState, run_state, spawn
@@ -115,6 +117,7 @@ from guidednet_training.demo.patients import make_project
 __all__ = [
     "ALL_FACTS",
     "AMOS_15",
+    "BY_RIVAL",
     "DISPLAY",
     "FENCE",
     "FLARE_13",
@@ -122,9 +125,9 @@ __all__ = [
     "LOST",
     "PRESETS",
     "RECORD",
-    "REPAIR_WORDS",
     "SCHEMES",
     "SUFFIXES",
+    "UNDIVIDED",
     "UNFENCE",
     "UNKNOWN",
     "UNLOCK",
@@ -138,6 +141,7 @@ __all__ = [
     "Case",
     "CaseEffort",
     "Change",
+    "CheckedCase",
     "DamagedError",
     "Difference",
     "Differences",
@@ -250,6 +254,8 @@ __all__ = [
     "read_text",
     "read_volume",
     "readings",
+    "remedied",
+    "repair_words",
     "replace_organs",
     "resolve_bundle",
     "run_state",

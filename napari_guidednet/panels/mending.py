@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..backend import Place
+from ..backend import Change, Place
 from ..state.correction import Correction
-from ..state.repairing import repair_words, work_out
+from ..state.history import REDO, UNDO
+from ..state.repairing import key_words, work_out
 from ..state.suggestion import Done, Suggestion, carry_out, take_back
 
 if TYPE_CHECKING:
@@ -33,10 +34,16 @@ class Mending:
         self._desk = desk
         self._mended = mended
         self._reopened = reopened
+        self._written: dict[int, Place] = {}  # by the number of the change
 
-    def tip(self, place: Place | None) -> str:
+    def begin(self) -> None:
+        """Another case is open: its changes are numbered anew."""
+        self._written = {}
+
+    def words(self, place: Place | None) -> str:
         """Say what the key will do here."""
-        return f"{repair_words(place)} (Shift+J)"
+        correction = self._desk.correction
+        return key_words(place, None if correction is None else correction.scheme)
 
     def mend(self, place: Place) -> None:
         """Repair a place of the open case."""
@@ -45,8 +52,16 @@ class Mending:
             return
         work = partial(work_out, place, correction, self._desk.session.opened)
         self._desk.in_thread(
-            repair_words(place), work, partial(self._write, correction, place), key="repair", quiet=True
+            self.words(place), work, partial(self._write, correction, place), key="repair", quiet=True
         )
+
+    def follow(self, change: Change) -> None:
+        """Reopen the place of a repair that was taken back in another way (Ctrl+Z), or settle it again."""
+        place = None if change.of is None else self._written.get(change.of)
+        if place is not None and change.tool == UNDO:
+            self._reopened(place)
+        elif place is not None and change.tool == REDO:
+            self._mended(place)
 
     def _write(self, correction: Correction, place: Place, suggestion: Suggestion | None) -> None:
         if self._desk.correction is not correction:
@@ -56,16 +71,21 @@ class Mending:
             self._desk.say("There is nothing left to mend here. Accept it, or go on with Next (Shift+N).")
             return
         done = carry_out(correction, suggestion)
-        said = f"{repair_words(place)}: {done.text}."
-        if done.writing.written:
+        said = f"{self.words(place)}: {done.text}."
+        number = correction.history.undoable
+        if done.writing.written and number is not None:
+            self._written[number] = place
             self._mended(place)
-            self._desk.say(
-                f"{said} Next: Shift+N.", "Undo", partial(self._take_back, correction, place, done)
-            )
+            undo = partial(self._take_back, correction, place, done, number)
+            self._desk.say(f"{said} Next: Shift+N.", "Undo", undo)
         else:
             self._desk.say(said)
 
-    def _take_back(self, correction: Correction, place: Place, done: Done) -> None:
-        writing = take_back(correction, done)
-        self._reopened(place)
-        self._desk.say(f"{repair_words(place)}: taken back ({writing.written:,} voxels).")
+    def _take_back(self, correction: Correction, place: Place, done: Done, number: int) -> None:
+        """Undo the repair; if something was done since, give only its own voxels back."""
+        if correction.history.undoable == number:
+            correction.undo()  # `follow` reopens the place
+        else:
+            take_back(correction, done)
+            self._reopened(place)
+        self._desk.say(f"{self.words(place)}: taken back.")

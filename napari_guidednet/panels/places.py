@@ -11,9 +11,10 @@ import numpy.typing as npt
 from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from ..backend import Place, Verdict, read_notes, save_notes, sentence
+from ..backend import Change, Place, Verdict, read_notes, save_notes, sentence
 from ..state.correction import Correction
-from ..state.search import Search
+from ..state.repairing import OF_ORGANS, key_title, noted_words
+from ..state.search import Search, outdates
 from ..state.tour import GROUPS, Tour
 from .buttons import button
 from .command import Command
@@ -116,11 +117,20 @@ class PlacesBox(QWidget):
 
     def _begin(self, correction: Correction | None) -> None:
         self.tour = self._as_reached = None
+        self.mending.begin()
         if correction is not None:
+            correction.journaled.connect(self._on_change)
             for signal in (correction.states_changed, correction.locks_changed):
                 signal.connect(self._show)  # places of protected organs need no look
         self._show()
         self._search_soon()
+
+    @guarded
+    def _on_change(self, change: Change) -> None:
+        correction = self.desk.correction
+        if correction is not None and outdates(change, correction.history):
+            self._search_soon()
+        self.mending.follow(change)
 
     def _search_soon(self, *_: object) -> None:
         if self.desk.correction is not None:
@@ -201,6 +211,7 @@ class PlacesBox(QWidget):
     @guarded
     def _visit(self, place: Place) -> None:
         if self.tour is not None:
+            place = self.tour.as_found(place)
             self.tour.stand_at(place)
             self._arrive(place)
 
@@ -210,11 +221,11 @@ class PlacesBox(QWidget):
             self._as_reached = correction.labels[place.box.slices].copy()
         else:
             self._as_reached = None
-        layers, scheme = self.desk.layers, self.desk.session.opened.scheme
+        layers = self.desk.layers
         if place.organ:
             layers.select_organ(place.organ)
         layers.go_to(place.centre, place.box.shape)
-        self.desk.say(sentence(place, scheme))
+        self.desk.say(self._sentence(place))
 
     # deciding
 
@@ -235,8 +246,7 @@ class PlacesBox(QWidget):
         if after is not None:
             tour.stand_at(after)
             self._arrive(after)
-        scheme = self.desk.session.opened.scheme
-        coming = tour.left_words if after is None else f"Now: {sentence(after, scheme)}"
+        coming = tour.left_words if after is None else f"Now: {self._sentence(after)}"
         undo = partial(self._reopen, tour, place)
         self.desk.say(f"{self._title(place)}: {words}. {coming}", "Undo", undo)
 
@@ -264,9 +274,11 @@ class PlacesBox(QWidget):
 
     @guarded
     def _fix(self) -> None:
-        place = None if self.tour is None else self.tour.current
-        if place is None:
+        tour, place = self.tour, None if self.tour is None else self.tour.current
+        if tour is None or place is None:
             self.desk.say(NOWHERE)
+        elif place.repair == "note":
+            self._decide("accepted", noted_words(place, self.desk.session.opened, tour.case))
         elif place.repair is not None:
             self.mending.mend(place)
         elif place.organ:
@@ -276,10 +288,14 @@ class PlacesBox(QWidget):
     def _mended(self, place: Place) -> None:
         if self.tour is not None:
             self._keep(self.tour, place, "fixed")
+            if place.repair in OF_ORGANS:
+                self._search_soon()
 
     def _unmended(self, place: Place) -> None:
         if self.tour is not None:
             self._reopen(self.tour, place)
+            if place.repair in OF_ORGANS:
+                self._search_soon()
 
     # showing
 
@@ -299,7 +315,8 @@ class PlacesBox(QWidget):
             widget.setEnabled(tour is not None)
         for widget in (self.accept, self.fix, self.skip):
             widget.setEnabled(here is not None)
-        self.fix.setToolTip(self.mending.tip(here))
+        self.fix.setText(key_title(here))
+        self.fix.setToolTip(f"{self.mending.words(here)} (Shift+J)")
         self.label.setText(self._words(tour, here))
 
     def _words(self, tour: Tour | None, here: Place | None) -> str:
@@ -312,7 +329,11 @@ class PlacesBox(QWidget):
             return tour.left_words
         number = tour.worth.index(here) + 1 if here in tour.worth else 0
         which = f"{number} of {len(tour.worth)}: " if number else ""
-        return which + sentence(here, correction.scheme)
+        return which + self._sentence(here)
+
+    def _sentence(self, place: Place) -> str:
+        """What may be wrong, and what one key does about it."""
+        return f"{sentence(place, self.desk.session.opened.scheme)} Shift+J: {self.mending.words(place)}."
 
     def _title(self, place: Place) -> str:
         scheme = self.desk.session.opened.scheme

@@ -1,38 +1,86 @@
-"""The one-key repair of a place: what it would write, worked out off the screen's thread."""
+"""The one-key repair of a place: what it would write, worked out off the screen's thread, and its words."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..backend import REPAIR_WORDS, Place, Project, mended
+from ..backend import (
+    BY_RIVAL,
+    UNDIVIDED,
+    CheckedCase,
+    GuidedNetError,
+    LabelScheme,
+    Place,
+    Project,
+    mended,
+    repair_words,
+)
 from .correction import Correction
-from .search import labels_of
+from .opinions import labels_of
+from .outcome import refusal
 from .suggestion import Suggestion
 
 TOOL = "repair"  # its name in the journal
+OF_ORGANS = frozenset({"swap", "mirror", "trim", "organ", "erase", "largest"})  # others change too
 
 
-def repair_words(place: Place | None) -> str:
-    """Say what one key does at a place."""
-    if place is None:
+def key_words(place: Place | None, scheme: LabelScheme | None) -> str:
+    """Say what the key does at a place, for its tip."""
+    if place is None or scheme is None:
         return "Mends the place you are at, where one key can; otherwise takes the brush"
-    if place.repair is None:
-        return "Takes the brush of this organ"
-    by = f" ({place.source})" if place.source else ""
-    return f"{REPAIR_WORDS[place.repair]}{by}"
+    return repair_words(place, scheme)
+
+
+def key_title(place: Place | None) -> str:
+    """Give the word on the button: what the key does, as short as can be."""
+    if place is None or (place.repair is not None and place.repair != "note"):
+        return "Fix"
+    return "Paint" if place.repair is None and place.organ else "Note"
+
+
+def noted_words(place: Place, project: Project, case: str) -> str:
+    """Say what was noted at a place that no label can mend, and what helps."""
+    if place.kind == "cut":
+        return "noted as cut by the scan; its volume is that of the part in sight"
+    return (
+        f"noted, no file is changed. Compare {project.image_path(case).name} with the images it was made"
+        " from: if left and right are exchanged there, import it anew and leave this case out"
+    )
 
 
 def work_out(place: Place, correction: Correction, project: Project) -> Suggestion | None:
-    """Give what the repair of a place would write (for a worker); None where nothing is left to mend."""
-    rival = None
-    if place.repair == "take" and place.source is not None:
+    """Give what the repair of a place would write (for a worker); None where nothing is left to mend.
+
+    Raises
+    ------
+    GuidedNetError
+        When protected organs or slices would leave it half done, as with two organs to be exchanged.
+    """
+    image, rival = correction.case.image, None
+    if place.repair in BY_RIVAL and place.source is not None:
         said = labels_of(project, correction.case.id, place.source)
         rival = None if said is None else said.array
-    result = mended(place, correction.labels, correction.scheme, correction.case.image.geometry, rival)
+    case = CheckedCase(correction.labels, correction.scheme, image.geometry, image)
+    result = mended(place, case, rival)
     if result is None:
         return None
     z, y, x = (
         slice(*part.indices(n)[:2]) for part, n in zip(result.box, correction.labels.shape, strict=True)
     )
     old = np.array(correction.labels[z, y, x])
-    return Suggestion((z, y, x), old, result.labels, TOOL, place.source)
+    suggestion = Suggestion((z, y, x), old, result.labels, TOOL, place.source)
+    if place.repair in UNDIVIDED:
+        _check_whole(suggestion, correction)
+    return suggestion
+
+
+def _check_whole(suggestion: Suggestion, correction: Correction) -> None:
+    where = np.nonzero(suggestion.new != suggestion.old)
+    index = correction.voxels.places(suggestion.box, where)
+    _, refused = correction.gate.judge(index, suggestion.old[where], suggestion.new[where])
+    if refused:
+        counts = {reason: int(places.size) for reason, places in refused.items()}
+        why = refusal(counts, correction.titles(correction.protected))
+        raise GuidedNetError(
+            f"Nothing was changed, for it would be done by half: {why}", "Unlock or reopen them first."
+        )

@@ -9,26 +9,27 @@ import numpy as np
 import numpy.typing as npt
 
 from ..backend import (
-    RECORD,
+    Change,
+    CheckedCase,
     Findings,
-    GuidedNetError,
     Place,
     Project,
-    Rival,
     Volume,
     check_anatomy,
     confirmed_volumes,
     find_doubts,
     ranked,
-    read_labels,
+    remedied,
     save_findings,
-    scheme_named,
     usual_volumes,
 )
 from .correction import Correction
+from .history import History
+from .opinions import newest_other, opinions
 from .session import Prediction, Session
 
 MOST = 60  # places of a case; more are not looked at in one go
+WHOLESALE = frozenset({"model", "restore"})  # they change labels everywhere: what was found before is past
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,29 +98,13 @@ class Search:
         if not self.labels.any():
             return []  # nothing is labelled yet: every organ would be absent
         usual = usual_volumes(confirmed_volumes(self.project, without=self.case))
-        scheme = self.project.scheme
-        return check_anatomy(self.labels, scheme, self.grid.geometry, self.image, usual, MOST)
+        case = CheckedCase(self.labels, self.project.scheme, self.grid.geometry, self.image)
+        found = check_anatomy(case.labels, case.scheme, case.geometry, case.image, usual, MOST)
+        shown = None if self.prediction is None else self.prediction.bundle
+        return remedied(found, case, usual, opinions(self.project, self.case, first=shown))
 
 
-def newest_other(project: Project, case_id: str, bundle: str) -> Rival | None:
-    """Read the labels of the newest other model that has segmented a case; None without one."""
-    every = project.prediction_folder(case_id, bundle).parent.glob(f"*/{RECORD}")
-    finished = sorted(every, key=lambda path: path.stat().st_mtime, reverse=True)
-    for folder in (path.parent for path in finished if path.parent.name != bundle):
-        labels = labels_of(project, case_id, folder.name)
-        if labels is not None:
-            return Rival(folder.name, labels)
-    return None
-
-
-def labels_of(project: Project, case_id: str, bundle: str) -> Volume | None:
-    """Read what a model said, in the scheme of the project; None where it cannot be compared."""
-    folder = project.prediction_folder(case_id, bundle)
-    try:
-        labels, record = read_labels(folder)
-        if not labels.geometry.same_grid(project.case(case_id).geometry):
-            return None
-        array = scheme_named(record.scheme).remap(labels.array, project.scheme, allow_loss=True)
-    except GuidedNetError:
-        return None  # a damaged prediction of another model is no reason not to look
-    return labels.like(array, "labels")
+def outdates(change: Change, history: History) -> bool:
+    """Tell whether a change makes a new search due: labels written, undone or redone all over the case."""
+    tool = change.tool if change.of is None else history.headers(change.of)[0].tool
+    return tool in WHOLESALE

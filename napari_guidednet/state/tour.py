@@ -82,7 +82,8 @@ class Tour:
         self._places = tuple(places)
         here = self.current
         if here is not None and here not in self._places:
-            self.current = next((p for p in self._places if _same(p, here)), None)
+            found = self.as_found(here)
+            self.current = found if found in self._places else None
         self.changed.emit()
 
     def choose(self, group: str, level: float) -> None:
@@ -104,6 +105,10 @@ class Tour:
             place = worth[0 if by > 0 else -1]
         self.stand_at(place)
         return place
+
+    def as_found(self, place: Place) -> Place:
+        """Give a place of an earlier search as the latest found it: its repair may be another."""
+        return next((found for found in self._places if _same(found, place)), place)
 
     def stand_at(self, place: Place | None) -> None:
         """Make a place the current one."""

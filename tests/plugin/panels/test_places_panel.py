@@ -112,6 +112,68 @@ def test_one_key_mends_and_undo_takes_it_back(with_crumb, qtbot):
     assert _notes(with_crumb).verdict(crumb) is None
 
 
+def test_what_the_key_will_do_is_said_before_it_is_pressed(with_crumb):
+    places = with_crumb.correct.places
+    crumb = next(p for p in places.tour.worth if _is_crumb(p))
+    places.table.visited.emit(crumb)
+    assert places.label.text().endswith("Shift+J: Take the piece away.")
+    assert with_crumb.status.happened.text().endswith("Shift+J: Take the piece away.")
+    assert places.fix.text() == "Fix"
+    places.tour.stand_at(None)
+    assert "where one key can" in places.fix.toolTip()
+
+
+def test_a_repair_taken_back_in_the_history_opens_its_place_again(with_crumb, qtbot):
+    places, correction = with_crumb.correct.places, with_crumb.desk.correction
+    crumb = next(p for p in places.tour.worth if _is_crumb(p))
+    places.table.visited.emit(crumb)
+    places.fix.click()
+    qtbot.waitUntil(lambda: not correction.labels[:2, :2, :2].any(), timeout=10_000)
+    correction.undo()  # what Ctrl+Z does
+    assert (correction.labels[:2, :2, :2] == LIVER).all()
+    assert _notes(with_crumb).verdict(crumb) is None
+    correction.redo()
+    assert _notes(with_crumb).verdict(crumb) == "fixed"
+
+
+def test_an_organ_that_the_scan_cuts_is_noted_by_the_key_and_nothing_is_painted(searched, qtbot):
+    places, correction = searched.correct.places, searched.desk.correction
+    new = correction.labels[-1:].copy()
+    new[0, 4:20, 4:20] = LIVER
+    correction.write((slice(len(correction.labels) - 1, None), slice(None), slice(None)), new, "paint")
+    places.again.click()
+    places.group.setCurrentIndex(places.group.findData("anatomy"))
+    qtbot.waitUntil(lambda: any(_is_cut(p) for p in places.tour.worth), timeout=20_000)
+    cut = next(p for p in places.tour.worth if _is_cut(p))
+    places.table.visited.emit(cut)
+    assert places.fix.text() == "Note"
+    assert "Note that the scan cuts the liver; nothing is painted (Shift+J)" in places.fix.toolTip()
+    before = correction.labels.copy()
+    places.fix.click()
+    np.testing.assert_array_equal(correction.labels, before)
+    assert "Liver: noted as cut by the scan" in searched.status.happened.text()
+    assert _notes(searched).verdict(cut) == "accepted"
+    assert cut not in places.tour.waiting
+    searched.status.action.click()
+    assert _notes(searched).verdict(cut) is None
+
+
+def _is_cut(place):
+    return place.organ == "liver" and place.kind == "cut" and place.repair == "note"
+
+
+def test_the_case_is_searched_anew_when_a_models_fill_is_undone_and_redone(searched, qtbot):
+    places, correction = searched.correct.places, searched.desk.correction
+    assert places.tour.worth
+    correction.undo()
+    assert not correction.labels.any()
+    qtbot.waitUntil(lambda: not places.tour.worth, timeout=20_000)
+    correction.redo()
+    qtbot.waitUntil(lambda: len(places.tour.worth) > 0, timeout=20_000)
+    place = places.tour.worth[0]
+    assert correction.labels[place.centre] == AMOS_15.value(place.organ)
+
+
 def test_a_locked_organ_is_not_mended_and_not_shown(with_crumb):
     places = with_crumb.correct.places
     with_crumb.desk.correction.lock(["liver"])
@@ -123,6 +185,7 @@ def test_without_a_repair_fix_takes_the_brush_and_painting_counts_as_fixed(searc
     places, correction = searched.correct.places, searched.desk.correction
     doubt = next(p for p in places.tour.worth if p.kind == "unsure" and p.repair is None)
     places.table.visited.emit(doubt)
+    assert places.fix.text() == "Paint"
     places.fix.click()
     assert searched.desk.layers.labels.mode == "paint"
     box = doubt.box.slices

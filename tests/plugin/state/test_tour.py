@@ -5,11 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_guidednet.backend import AMOS_15, Findings, Place, PlaceNotes, read_findings
+from napari_guidednet.backend import (
+    AMOS_15,
+    Findings,
+    GuidedNetError,
+    Place,
+    PlaceNotes,
+    PredictionRecord,
+    read_findings,
+    write_prediction,
+)
 from napari_guidednet.state.cohort import cases_to_search, cohort_places, search_case
 from napari_guidednet.state.correction import Correction
-from napari_guidednet.state.repairing import repair_words, work_out
-from napari_guidednet.state.search import Search
+from napari_guidednet.state.repairing import key_title, key_words, noted_words, work_out
+from napari_guidednet.state.search import Search, outdates
 from napari_guidednet.state.session import Session
 from napari_guidednet.state.suggestion import carry_out
 from napari_guidednet.state.tour import GROUPS, KIND_TITLES, Tour, is_settled
@@ -93,6 +102,14 @@ def test_a_new_search_keeps_the_place_stood_at(tour: Tour):
     assert tour.current is None
 
 
+def test_a_place_of_an_earlier_search_is_shown_as_the_latest_found_it(tour: Tour):
+    stored = place("spleen", 8, "cut")
+    now = stored.mended_by("extend")
+    tour.renew((PLACES[0], now))
+    assert tour.as_found(stored) == now
+    assert tour.as_found(PLACES[1]) == PLACES[1]  # not found again: as it was
+
+
 def test_a_place_whose_labels_were_changed_is_settled(tour: Tour):
     labels = np.zeros((8, 8, 8), np.uint8)
     labels[1, 1, 1] = LIVER
@@ -129,8 +146,6 @@ def test_a_search_finds_doubt_and_keeps_it_for_the_list_over_all_cases(
 def test_another_models_labels_make_differences_and_one_key_takes_them(
     session: Session, correction: Correction, store_prediction, phantoms
 ):
-    from napari_guidednet.backend import PredictionRecord, write_prediction
-
     store_prediction(session.opened)
     said = phantoms[1][1]
     other = said.array.copy()
@@ -147,7 +162,7 @@ def test_another_models_labels_make_differences_and_one_key_takes_them(
     places = Search.of_open(session, correction).run()
     spots = [p for p in places if p.kind == "models" and p.organ == "liver"]
     assert {(p.other, p.source, p.repair) for p in spots} == {("stomach", "older", "take")}
-    assert repair_words(spots[0]) == "Take what the other model says (older)"
+    assert key_words(spots[0], AMOS_15) == "Take what older says"
     for spot in spots:
         suggestion = work_out(spot, correction, session.opened)
         assert suggestion is not None
@@ -168,3 +183,94 @@ def test_the_cohort_is_searched_case_by_case(session: Session, store_prediction)
     assert {entry.case for entry in found} == {"unlabelled"}
     rates = [entry.place.rate for entry in found]
     assert rates == sorted(rates, reverse=True)
+
+
+def say(session: Session, labels, array: np.ndarray, bundle: str, **networks: np.ndarray) -> None:
+    """Store what a model, and some of its networks, said of the case "unlabelled"."""
+    record = PredictionRecord(case="unlabelled", bundle=bundle, scheme="AMOS_15", organs={})
+    apart = {name: labels.like(said, "labels") for name, said in networks.items()}
+    folder = session.opened.prediction_folder("unlabelled", bundle)
+    write_prediction(folder, labels.like(array, "labels"), {}, record, apart or None)
+
+
+def everywhere(labels: np.ndarray) -> tuple[slice, slice, slice]:
+    z, y, x = (slice(0, n) for n in labels.shape)
+    return z, y, x
+
+
+def test_an_organ_on_the_wrong_side_is_taken_from_one_network_on_disk_and_undone_in_one_step(
+    session: Session, correction: Correction, phantoms
+):
+    truth = phantoms[1][1]
+    spleen = AMOS_15.value("spleen")
+    without = np.where(truth.array == spleen, np.uint8(0), truth.array)
+    wrong = np.where((truth.array[:, :, ::-1] == spleen) & (without == 0), np.uint8(spleen), without)
+    say(session, truth, wrong, "model", a=wrong, b=truth.array)
+    correction.write(everywhere(wrong), wrong, "paint")
+    (spot,) = [
+        p for p in Search.of_open(session, correction).run() if (p.kind, p.organ) == ("side", "spleen")
+    ]
+    assert (spot.repair, spot.source) == ("organ", "model/b")
+    assert key_words(spot, AMOS_15) == "Take the spleen as network b of model has it"
+    suggestion = work_out(spot, correction, session.opened)
+    assert suggestion is not None
+    assert carry_out(correction, suggestion).writing.written
+    np.testing.assert_array_equal(correction.labels == spleen, truth.array == spleen)
+    correction.undo()
+    np.testing.assert_array_equal(correction.labels, wrong)
+
+
+def test_two_organs_are_not_exchanged_by_half(session: Session, correction: Correction, phantoms):
+    truth = phantoms[1][1].array
+    exchanged = truth.copy()
+    spleen = AMOS_15.value("spleen")
+    exchanged[truth == LIVER], exchanged[truth == spleen] = spleen, LIVER
+    correction.write(everywhere(truth), exchanged, "paint")
+    (spot,) = [p for p in Search.of_open(session, correction).run() if p.kind == "side"]
+    assert key_words(spot, AMOS_15) == "Exchange liver and spleen"
+    correction.confirm_slices([int(np.argwhere(truth == LIVER)[0][0])])
+    with pytest.raises(GuidedNetError, match=r"by half: .* lie in confirmed slices"):
+        work_out(spot, correction, session.opened)
+    correction.reopen_slices(correction.confirmed_slices)
+    correction.lock(["spleen"])
+    with pytest.raises(GuidedNetError, match=r"locked or confirmed organs \(Spleen\)"):
+        work_out(spot, correction, session.opened)
+    np.testing.assert_array_equal(correction.labels, exchanged)
+    correction.unlock(["spleen"])
+    suggestion = work_out(spot, correction, session.opened)
+    assert suggestion is not None
+    carry_out(correction, suggestion)
+    np.testing.assert_array_equal(correction.labels, truth)
+
+
+def test_a_suspect_ct_is_noted_by_the_name_of_its_file(session: Session):
+    suspect = place("", 5, "mirrored", repair="note")
+    assert key_title(suspect) == "Note"
+    assert "no file is changed" in key_words(suspect, AMOS_15)
+    said = noted_words(suspect, session.opened, "unlabelled")
+    assert "unlabelled.nii.gz" in said
+    assert "import it anew" in said
+    cut = place("liver", 0, "cut", repair="note")
+    assert key_words(cut, AMOS_15) == "Note that the scan cuts the liver; nothing is painted"
+    assert "the part in sight" in noted_words(cut, session.opened, "unlabelled")
+
+
+def test_a_models_fill_its_undoing_and_its_redoing_make_a_new_search_due_and_a_stroke_does_not(
+    session: Session, correction: Correction, store_prediction
+):
+    due: list[tuple[str, bool]] = []
+    correction.journaled.connect(
+        lambda change: due.append((change.tool, outdates(change, correction.history)))
+    )
+    store_prediction(session.opened)
+    prediction = session.load_prediction("unlabelled")
+    assert prediction is not None
+    correction.merge(prediction)
+    correction.undo()
+    correction.redo()
+    correction.undo_organ("liver")
+    box = (slice(0, 2), slice(0, 2), slice(0, 2))
+    correction.write(box, np.full((2, 2, 2), LIVER, np.uint8), "paint")
+    correction.undo()
+    assert [tool for tool, _ in due] == ["model", "undo", "redo", "undo organ", "paint", "undo"]
+    assert [is_due for _, is_due in due] == [True, True, True, True, False, False]

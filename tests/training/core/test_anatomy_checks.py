@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from guidednet_training.core.anatomy_checks import check_anatomy
+from guidednet_training.core.anatomy_facts import CheckedCase
 from guidednet_training.core.labels import AMOS_15
 from guidednet_training.core.phantom import make_phantom
 from guidednet_training.core.repairs import mended
@@ -20,7 +21,7 @@ def sound():
     clean = labels.array.copy()
     for _ in range(3):
         for place in check_anatomy(clean, AMOS_15, ct.geometry, ct):
-            repair = mended(place, clean, AMOS_15, ct.geometry) if place.repair else None
+            repair = mended(place, CheckedCase(clean, AMOS_15, ct.geometry, ct))
             if repair is not None:
                 clean[repair.box] = repair.labels
     return ct, clean
@@ -36,7 +37,7 @@ def of_kind(places, kind):
 
 
 def mend(sound, place, labels):
-    repair = mended(place, labels, AMOS_15, sound[0].geometry)
+    repair = mended(place, CheckedCase(labels, AMOS_15, sound[0].geometry, sound[0]))
     assert repair is not None, place
     after = labels.copy()
     after[repair.box] = repair.labels
@@ -83,7 +84,7 @@ def test_crumbs_share_one_place():
     fine = make_phantom(1, (40, 40, 40), (2.0, 2.0, 2.0))[0].geometry
     (place,) = of_kind(check_anatomy(labels, AMOS_15, fine), "pieces")
     assert "3 crumbs" in place.note
-    repair = mended(place, labels, AMOS_15, fine)
+    repair = mended(place, CheckedCase(labels, AMOS_15, fine, None))
     assert repair is not None
     after = labels.copy()
     after[repair.box] = repair.labels
@@ -111,6 +112,25 @@ def test_a_part_of_a_kidney_on_the_other_side_goes_to_its_partner(sound):
     np.testing.assert_array_equal(mend(sound, place, labels), sound[1])
 
 
+def test_liver_and_spleen_whose_labels_are_exchanged_are_exchanged_back(sound):
+    labels = sound[1].copy()
+    liver, spleen = labels == V["liver"], labels == V["spleen"]
+    labels[liver], labels[spleen] = V["spleen"], V["liver"]
+    (place,) = of_kind(check(sound, labels), "side")
+    assert (place.organ, place.other, place.repair) == ("liver", "spleen", "swap")
+    np.testing.assert_array_equal(mend(sound, place, labels), sound[1])
+
+
+def test_liver_and_spleen_on_each_others_side_with_their_own_sizes_make_the_ct_suspect(sound):
+    labels = np.where(np.isin(sound[1], [V["liver"], V["spleen"]]), np.uint8(0), sound[1])
+    turned = sound[1][:, :, ::-1]
+    for name in ("liver", "spleen"):
+        labels[(turned == V[name]) & (labels == 0)] = V[name]
+    (place,) = of_kind(check(sound, labels), "side")
+    assert place.repair == "note"  # exchanged, the spleen would be as large as a liver
+    assert "header of the CT may be wrong" in place.note
+
+
 def test_mirrored_labels_are_one_finding_with_a_repair(sound):
     labels = np.ascontiguousarray(sound[1][:, :, ::-1])
     places = check(sound, labels)
@@ -126,8 +146,11 @@ def test_a_mirrored_scan_is_told_but_its_labels_are_not_touched(sound):
     image = Volume(np.ascontiguousarray(ct.array[:, :, ::-1]), ct.geometry)
     labels = np.ascontiguousarray(clean[:, :, ::-1])
     (place,) = of_kind(check_anatomy(labels, AMOS_15, ct.geometry, image), "mirrored")
-    assert place.repair is None
+    assert place.repair == "note"
     assert "header" in place.note
+    (unseen,) = of_kind(check_anatomy(labels, AMOS_15, ct.geometry), "mirrored")
+    assert unseen.repair is None  # without the CT nobody can tell which of the two is mirrored
+    assert "Open the case" in unseen.note
 
 
 def test_organs_that_never_touch_are_parted(sound):
@@ -166,7 +189,9 @@ def test_a_flat_end_inside_the_scan_is_an_error_one_at_its_edge_is_not(sound):
     ct = sound[0]
     grid = make_phantom(1, (middle + 1, 44, 44), (8.0, 8.0, 8.0))[0].geometry
     edge = of_kind(check_anatomy(labels[: middle + 1], AMOS_15, grid), "cut")
-    assert "edge of the scan" in next(p for p in edge if p.organ == "liver").note
+    at_edge = next(p for p in edge if p.organ == "liver")
+    assert "edge of the scan" in at_edge.note
+    assert at_edge.repair == "note"
     assert ct.array.shape == labels.shape
 
 
@@ -187,7 +212,7 @@ def test_what_is_mended_already_is_not_mended_twice(sound):
     labels = sound[1].copy()
     labels[2:4, 2:4, 2:4] = V["liver"]
     (place,) = of_kind(check(sound, labels), "pieces")
-    assert mended(place, sound[1], AMOS_15, sound[0].geometry) is None
+    assert mended(place, CheckedCase(sound[1], AMOS_15, sound[0].geometry, None)) is None
 
 
 def _edge(mask):

@@ -54,7 +54,7 @@ def test_a_doubtful_part_is_one_place_and_one_can_jump_there():
     maps["confidence"][3:5, 4:8, 4:8] = 51
     maps["entropy"][3:5, 4:8, 4:8] = 60
     (place,) = found(labels, maps)
-    assert (place.kind, place.organ, place.is_doubt) == ("unsure", "liver", True)
+    assert (place.kind, place.organ) == ("unsure", "liver")
     assert (place.box.start, place.box.stop) == ((3, 4, 4), (5, 8, 8))
     assert place.volume_ml == pytest.approx(32 * 0.08)
     assert place.wrong == pytest.approx(0.8, abs=0.01)

@@ -228,6 +228,7 @@ def _end_place(
     return case.place(
         "cut", shape.name, box, middle(own, box, case.spacing_mm),
         cm2 * _LACKING_MM / 10, organ.ml, 0.0 if at_edge else SHOULD_BE["cut"], missed=True,
+        repair="note" if at_edge else None,
         note=f"{case.title(shape.name)} {how} ({cm2:.0f} cm²)." + (_EDGE_NOTE if at_edge else ""),
     )  # fmt: skip
 

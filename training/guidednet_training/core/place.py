@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,10 @@ Kind = Literal[
     "unsure", "contradicted", "unfamiliar", "networks", "models",
     "pieces", "side", "touching", "hole", "cut", "volume", "mirrored",
 ]  # fmt: skip
-Repair = Literal["drop", "drop small", "give", "swap", "fill", "part", "mirror", "take"]
+Repair = Literal[
+    "drop", "drop small", "give", "swap", "fill", "part", "mirror", "take",
+    "trim", "organ", "erase", "largest", "join", "beyond", "extend", "note",
+]  # fmt: skip
 
 DOUBTS = frozenset({"unsure", "contradicted", "unfamiliar", "networks", "models"})  # the others are checks
 BACKGROUND_NAME = "background"
@@ -42,7 +45,12 @@ class Place(Record):
     seconds: float = Field(gt=0, description="expected time of a person")
     missed: bool = Field(False, description="the organ is lacking there rather than too much")
     repair: Repair | None = Field(None, description="what one key can do about it")
-    source: str | None = Field(None, description="the model that says otherwise")
+    source: str | None = Field(
+        None, description='the opinion that says otherwise: a model, or "model/network"'
+    )
+    middle_mm: float | None = Field(
+        None, description="the patient's middle, in mm to the right, that a wrong side was measured from"
+    )
     note: str = Field("", description="what was found, in words")
 
     @property
@@ -50,10 +58,11 @@ class Place(Record):
         """Expected gain in points of Dice a minute."""
         return 60 * self.gain / self.seconds
 
-    @property
-    def is_doubt(self) -> bool:
-        """Whether a model doubts here; otherwise the anatomy is odd."""
-        return self.kind in DOUBTS
+    def mended_by(self, repair: Repair, note: str = "", source: str | None = None, **more: Any) -> Place:
+        """Give this place with a repair, and what is said of it added: a key needs no painting."""
+        said = f"{self.note} {note}".strip()
+        change = {"repair": repair, "source": source, "note": said, "seconds": LOOK_S + KEY_S, **more}
+        return self.model_copy(update=change)
 
 
 def lost_dice(wrong_ml: float, organ_ml: float, missed: bool = False) -> float:
@@ -108,6 +117,7 @@ def make_place(
     source: str | None = None,
     note: str = "",
     quick: bool = False,
+    middle_mm: float | None = None,
 ) -> Place:
     """Make a place; gain and seconds follow from its volume, that of its organ and the probability.
 
@@ -119,7 +129,7 @@ def make_place(
     return Place(
         kind=kind, organ=organ, other=other, box=box_of(box), centre=centre, volume_ml=volume_ml, wrong=wrong,
         gain=min(100.0, 100 * wrong * lost_dice(volume_ml, organ_ml, missed)), seconds=seconds,
-        missed=missed, repair=repair, source=source, note=note,
+        missed=missed, repair=repair, source=source, note=note, middle_mm=middle_mm,
     )  # fmt: skip
 
 

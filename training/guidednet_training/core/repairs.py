@@ -1,4 +1,4 @@
-"""What one key can mend: pure functions from a place and the labels to new labels in a box."""
+"""What one key can mend: from a place and the labels to the labels wanted in a box."""
 
 from __future__ import annotations
 
@@ -6,27 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from .anatomy_checks import CRUMB_ML, contact_of, holes_in
-from .anatomy_sides import left_right_axis
-from .geometry import Geometry
-from .labels import UNKNOWN, LabelScheme
-from .pieces import CORNERS, Mask, Slices3, grown, within
+from . import organ_repairs as organs
+from . import piece_repairs as pieces
+from .anatomy_checks import CRUMB_ML
+from .anatomy_facts import CheckedCase
+from .continuing import continued_by_image, continued_by_other
+from .organ_repairs import Wanted
+from .pieces import Slices3, grown
 from .place import Place
 
 Labels = NDArray[np.uint8]
 
-WORDS = {
-    "drop": "Take the piece away",
-    "drop small": "Take the crumbs away",
-    "give": "Give it to the organ of that side",
-    "swap": "Exchange the two organs",
-    "fill": "Fill the hole",
-    "part": "Put a gap between them",
-    "mirror": "Mirror the labels",
-    "take": "Take what the other model says",
-}
+BY_RIVAL = frozenset({"take", "organ", "join", "beyond"})  # they need the opinion that the place names
+UNDIVIDED = frozenset({"swap", "mirror"})  # where an organ is locked, half of them is worse than none
 
 
 class Mended(NamedTuple):
@@ -36,96 +29,73 @@ class Mended(NamedTuple):
     labels: Labels
 
 
-def mended(
-    place: Place, labels: Labels, scheme: LabelScheme, geometry: Geometry, rival: Labels | None = None
-) -> Mended | None:
+def mended(place: Place, case: CheckedCase, rival: Labels | None = None) -> Mended | None:
     """Repair a place as its `repair` says.
 
     Parameters
     ----------
     place : Place
         Found in an earlier state of these labels.
-    labels : array of uint8, (z, y, x)
-        As they are now; left as they are.
+    case : CheckedCase
+        The labels (z, y, x) as they are now, left as they are; with the CT for "extend".
     rival : array of uint8, (z, y, x), optional
-        What the other model says, for "take".
+        The other opinion, for those of `BY_RIVAL`.
 
     Returns
     -------
     Mended or None
         None where there is nothing left to mend, or no key that mends it.
     """
-    if place.repair == "mirror":
-        every = (slice(None), slice(None), slice(None))
-        return Mended(every, np.ascontiguousarray(np.flip(labels, left_right_axis(geometry))))
-    box = grown(place.box.slices, labels.shape)
-    now, value = labels[box], scheme.value(place.organ)
-    other = scheme.value(place.other) if place.other in scheme.names else 0
-    new: Labels | None = None
-    if place.repair == "drop":
-        new = _without(now, _part_at(now == value, place, box), value)
-    elif place.repair == "drop small":
-        new = _without_crumbs(now, value, CRUMB_ML / geometry.voxel_ml)
-    elif place.repair == "give":
-        new = np.where(_part_at(now == value, place, box), np.uint8(other), now)
-    elif place.repair == "swap":
-        box = (slice(None), slice(None), slice(None))
-        new = _swapped(labels, value, other)
-    elif place.repair == "fill":
-        new = _filled(now, value)
-    elif place.repair == "part":
-        new = np.where(contact_of(now, value, other), np.uint8(0), now)
-    elif place.repair == "take" and rival is not None:
-        new = _taken(now, rival[box], value, place, box)
-    changed = new is not None and not np.array_equal(new, labels[box])
-    return Mended(box, new) if new is not None and changed else None
+    if place.repair in BY_RIVAL and rival is None:
+        return None
+    wanted = _in_box(place, case, rival) or _of_organ(place, case, rival)
+    if wanted is None or np.array_equal(wanted[1], case.labels[wanted[0]]):
+        return None
+    return Mended(*wanted)
 
 
-def _part_at(mask: Mask, place: Place, box: Slices3) -> Mask:
-    """Give the connected part of a mask that holds the centre of the place; nothing if it lies outside."""
-    parts, _ = ndimage.label(mask, structure=CORNERS)
-    z, y, x = (c - side.start for c, side in zip(place.centre, box, strict=True))
-    own: Mask = parts == parts[z, y, x] if parts[z, y, x] else np.zeros(mask.shape, bool)
-    return own
+def _in_box(place: Place, case: CheckedCase, rival: Labels | None) -> Wanted:
+    box = grown(place.box.slices, case.labels.shape)
+    now, value, other = case.labels[box], _value(case, place.organ), _value(case, place.other)
+    match place.repair:
+        case "drop":
+            return box, pieces.without_piece(now, value, place, box)
+        case "drop small":
+            return box, pieces.without_pieces(now, value, CRUMB_ML / case.geometry.voxel_ml)
+        case "give":
+            return box, pieces.given(now, value, other, place, box)
+        case "fill":
+            return box, pieces.filled(now, value)
+        case "part":
+            return box, pieces.parted(now, value, other)
+        case "take" if rival is not None:
+            return box, pieces.taken(now, rival[box], value, place, box)
+    return None
 
 
-def _without(labels: Labels, piece: Mask, value: int) -> Labels:
-    """Turn a piece into what surrounds most of it."""
-    border = labels[ndimage.binary_dilation(piece) & ~piece]
-    around = border[(border != value) & (border != UNKNOWN)]
-    counts = np.bincount(around, minlength=1)
-    return np.where(piece, np.uint8(counts.argmax()), labels)
+def _of_organ(place: Place, case: CheckedCase, rival: Labels | None) -> Wanted:
+    labels, value, other = case.labels, _value(case, place.organ), _value(case, place.other)
+    match place.repair:
+        case "mirror":
+            return organs.mirrored(labels, case.geometry)
+        case "swap":
+            return organs.exchanged(labels, value, other)
+        case "trim":
+            return organs.trimmed(place, case)
+        case "erase":
+            return organs.erased(labels, value)
+        case "largest":
+            return organs.largest_kept(labels, value)
+        case "extend":
+            return continued_by_image(place, case, value)
+        case "organ" if rival is not None:
+            return organs.as_other_has_it(labels, rival, value)
+        case "join" if rival is not None:
+            return organs.joined(place, labels, rival, value)
+        case "beyond" if rival is not None:
+            return continued_by_other(place, labels, rival, value)
+    return None
 
 
-def _without_crumbs(labels: Labels, value: int, most_voxels: float) -> Labels:
-    parts, count = ndimage.label(labels == value, structure=CORNERS)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    new = labels.copy()
-    for index, part in enumerate(ndimage.find_objects(parts, max_label=count), start=1):
-        if sizes[index] < most_voxels and sizes[index] < sizes[1:].max():
-            near = grown(part, labels.shape)
-            new[near] = _without(new[near], parts[near] == index, value)
-    return new
-
-
-def _swapped(labels: Labels, one: int, other: int) -> Labels:
-    table = np.arange(256, dtype=np.uint8)
-    table[one], table[other] = other, one
-    return table[labels]
-
-
-def _filled(labels: Labels, value: int) -> Labels:
-    new = labels.copy()
-    for part, own in holes_in(labels, labels == value):
-        new[part][own] = value
-    return new
-
-
-def _taken(labels: Labels, rival: Labels, value: int, place: Place, box: Slices3) -> Labels:
-    """Take the rival's labels in the connected difference at the place's centre."""
-    differs = (labels == 0) & (rival == value) if place.missed else (labels == value) & (rival != value)
-    inner = within(place.box.slices, box)
-    inside = np.zeros(labels.shape, bool)
-    inside[inner] = differs[inner]
-    part = _part_at(inside, place, box)
-    return np.where(part, rival, labels)
+def _value(case: CheckedCase, name: str | None) -> int:
+    return case.scheme.value(name) if name in case.scheme.names else 0
