@@ -34,7 +34,7 @@ class CompareBox(QWidget):
         self.other = QComboBox()
         self.other.setToolTip(
             "Compare the labels with those of a model: the one in use, the one before or any other\n"
-            "that has segmented this case"
+            "that has segmented this case; with one network of it, or with its class mixture"
         )
         self.other.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.other.setMinimumContentsLength(12)  # names of models are long, the dock is narrow

@@ -45,7 +45,8 @@ class TakingBox(QWidget):
         self._read: dict[str, Labels] = {}
         self.source = QComboBox()
         self.source.setToolTip(
-            "Who is asked: a model that has segmented this case, one network, or most of them"
+            "Who is asked: a model that has segmented this case, one of its networks, its class mixture,\n"
+            "or most of them"
         )
         self.part = QComboBox()
         for text, data, tip in (

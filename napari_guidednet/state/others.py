@@ -1,4 +1,4 @@
-"""Whose labels the open case can be compared with: models that segmented it, their networks, a vote."""
+"""Whose labels the open case can be compared with: models, their networks and class mixtures, a vote."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .session import Session
 from .taking import majority
 
 VOTE = "vote"  # the key of what most of them say
+TITLES = {"mixture": "class mixture"}  # of opinions that are neither models nor networks
 _FEWEST = 3  # voters; of two none can be outvoted
 
 
@@ -27,6 +28,9 @@ class Other:
         In words: "bundle-2, in use".
     network : str or None
         The network of that model that says so alone.
+    opinion : str or None
+        What else in that model says so: "mixture", its class mixture. It has no vote: it reads the
+        features of the same networks, which would thereby count twice.
     voters : tuple of str
         Keys of those whose majority this is.
     """
@@ -34,18 +38,20 @@ class Other:
     bundle: str
     title: str
     network: str | None = None
+    opinion: str | None = None
     voters: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
-        """What it is asked for by: "bundle-2", "bundle-2/a" or "vote"."""
+        """What it is asked for by: "bundle-2", "bundle-2/a", "bundle-2/mixture" or "vote"."""
         if self.voters:
             return VOTE
-        return self.bundle if self.network is None else f"{self.bundle}/{self.network}"
+        part = self.network or self.opinion
+        return self.bundle if part is None else f"{self.bundle}/{part}"
 
 
 def others(session: Session) -> tuple[Other, ...]:
-    """Give the models that have segmented the open case, the one in use first, then networks and the vote."""
+    """Give the models that have segmented the open case, the one in use first, their parts, the vote."""
     project, case = session.project, session.case
     if project is None or case is None:
         return ()
@@ -56,16 +62,21 @@ def others(session: Session) -> tuple[Other, ...]:
     ranked = sorted(finished, key=lambda name: (name != current, name != before))
     roles = {current: ", in use", before: ", the one before"}
     models = [Other(name, f"{name}{roles.get(name, '')}") for name in ranked]
-    networks = [
-        Other(name, f"{name}, network {network}", network)
-        for name in ranked
-        for network in _networks(session, case.id, name)
-    ]
-    return (*models, *networks, *_vote(models, networks))
+    networks, opinions = [], []
+    for name in ranked:
+        record = read_record(session.opened.prediction_folder(case.id, name))
+        if record is not None:
+            networks += [Other(name, f"{name}, network {part}", network=part) for part in record.networks]
+            opinions += [
+                Other(name, f"{name}, {TITLES[part]}", opinion=part)
+                for part in record.opinions
+                if part in TITLES
+            ]
+    return (*models, *networks, *opinions, *_vote(models, networks))
 
 
 def read_other(session: Session, case: str, key: str) -> npt.NDArray[np.uint8]:
-    """Read what a model, one of its networks or the majority says (for a worker).
+    """Read what a model, one of its networks, its class mixture or the majority says (for a worker).
 
     Parameters
     ----------
@@ -90,16 +101,11 @@ def read_other(session: Session, case: str, key: str) -> npt.NDArray[np.uint8]:
             )
         said = [read_other(session, case, voter) for voter in voters]
         return majority(said, said[0])
-    bundle, _, network = key.partition("/")
-    labels = session.load_labels(case, bundle, network or None)
+    bundle, _, part = key.partition("/")
+    labels = session.load_labels(case, bundle, part or None)
     if labels is None:
         raise FileError(f"{bundle} has not segmented {case}.", "Segment the case with it first.")
     return np.asarray(labels.array, dtype=np.uint8)
-
-
-def _networks(session: Session, case: str, bundle: str) -> tuple[str, ...]:
-    record = read_record(session.opened.prediction_folder(case, bundle))
-    return () if record is None else record.networks
 
 
 def _vote(models: list[Other], networks: list[Other]) -> tuple[Other, ...]:

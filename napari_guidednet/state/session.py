@@ -244,18 +244,18 @@ class Session:
         labels = self._in_scheme(labels, record)
         return Prediction(case_id, record.bundle, labels, maps, record, self.opened.scheme)
 
-    def load_labels(self, case_id: str, bundle: str, network: str | None = None) -> Volume | None:
+    def load_labels(self, case_id: str, bundle: str, opinion: str | None = None) -> Volume | None:
         """Read only the labels a bundle gave a case (for a worker); None where it has none.
 
         Parameters
         ----------
-        network : str, optional
-            What this network of the bundle said alone.
+        opinion : str, optional
+            What this network of the bundle said alone, or its class mixture ("mixture").
         """
         folder = self._prediction_folder(case_id, bundle)
         if folder is None:
             return None
-        labels, record = read_labels(folder, network)
+        labels, record = read_labels(folder, opinion)
         return self._in_scheme(labels, record)
 
     def show_prediction(self, prediction: Prediction | None) -> None:

@@ -51,6 +51,23 @@ def test_networks_that_were_stored_speak_for_their_model(
     np.testing.assert_array_equal(read_other(session, open_case.id, "vote"), labels.array)
 
 
+def test_the_class_mixture_is_listed_and_read_but_has_no_vote(
+    session: Session, open_case: OpenCase, store_prediction, phantoms
+):
+    labels = phantoms[1][1]
+    empty = labels.like(np.zeros_like(labels.array), "labels")
+    for name in ("a", "b"):
+        store_prediction(session.opened, name)
+        folder = session.opened.prediction_folder(open_case.id, name)
+        write_prediction(folder, labels, {}, read_record(folder), opinions={"mixture": empty})
+    found = others(session)
+    assert [other.key for other in found] == ["a", "b", "a/mixture", "b/mixture"]  # two voters: no vote
+    assert (found[2].title, found[2].network) == ("a, class mixture", None)
+    assert not read_other(session, open_case.id, "a/mixture").any()
+    write_prediction(folder, labels, {}, read_record(folder), {"x": labels, "y": labels}, {"mixture": empty})
+    assert others(session)[-1].voters == ("a", "b/x", "b/y")
+
+
 def test_two_opinions_are_no_majority(session: Session, open_case: OpenCase, store_prediction):
     for name in ("a", "b"):
         store_prediction(session.opened, name)
