@@ -25,6 +25,7 @@ from guidednet_training.core.bundle import (
 from guidednet_training.core.case import Annotation, Case, Edit, OrganState, Split
 from guidednet_training.core.case_repair import Repaired
 from guidednet_training.core.case_work import work_of
+from guidednet_training.core.contradiction import only_where_sure
 from guidednet_training.core.doubt import Rival, find_doubts
 from guidednet_training.core.effort import CaseEffort, Ledger, local_day
 from guidednet_training.core.errors import (
@@ -72,10 +73,12 @@ from guidednet_training.core.place_notes import (
     save_notes,
 )
 from guidednet_training.core.prediction import (
+    MIXTURE,
     RECORD,
     OrganMeasure,
     PredictionRecord,
     read_labels,
+    read_map,
     read_prediction,
     read_record,
     write_prediction,
@@ -123,6 +126,7 @@ __all__ = [
     "FLARE_13",
     "LOCK",
     "LOST",
+    "MIXTURE",
     "PRESETS",
     "RECORD",
     "SCHEMES",
@@ -232,6 +236,7 @@ __all__ = [
     "methods_command",
     "note_settled",
     "noted",
+    "only_where_sure",
     "open_places",
     "pace_command",
     "paint_structures",
@@ -245,6 +250,7 @@ __all__ = [
     "read_findings",
     "read_journal",
     "read_labels",
+    "read_map",
     "read_notes",
     "read_plan",
     "read_prediction",

@@ -1,10 +1,26 @@
-"""What models and single networks on disk say about a case, one after the other: for searches and repairs."""
+"""What models, single networks and class mixtures on disk say about a case: for searches and repairs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..backend import RECORD, GuidedNetError, Project, Rival, Volume, read_labels, read_record, scheme_named
+import numpy as np
+import numpy.typing as npt
+
+from ..backend import (
+    MIXTURE,
+    RECORD,
+    GuidedNetError,
+    Place,
+    Project,
+    Rival,
+    Volume,
+    only_where_sure,
+    read_labels,
+    read_map,
+    read_record,
+    scheme_named,
+)
 
 MOST = 6  # opinions read in one search of a case: half a second each
 
@@ -31,8 +47,31 @@ def opinions(project: Project, case_id: str, first: str | None = None) -> Iterat
             yield Rival(key, labels)
 
 
+def mixture_of(project: Project, case_id: str, bundle: str) -> Rival | None:
+    """Read what the class mixture of a model says of a case; None where that was not stored."""
+    key = f"{bundle}/{MIXTURE}"
+    labels = labels_of(project, case_id, key)
+    return None if labels is None else Rival(key, labels)
+
+
+def said_at(
+    place: Place, project: Project, case_id: str, now: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8] | None:
+    """Read what the opinion that a place names says; None where it cannot be read.
+
+    Where a class mixture contradicts, it speaks only where it is sure, as the place was found; elsewhere
+    stand the labels now, (z, y, x).
+    """
+    said = None if place.source is None else labels_of(project, case_id, place.source)
+    if said is None or place.source is None or place.kind != "contradicted":
+        return None if said is None else said.array
+    folder = project.prediction_folder(case_id, place.source.partition("/")[0])
+    confidence, entropy = (read_map(folder, name).array for name in ("confidence", "entropy"))
+    return only_where_sure(said.array, now, confidence, entropy)
+
+
 def labels_of(project: Project, case_id: str, key: str) -> Volume | None:
-    """Read what a model, "bundle", or one of its networks, "bundle/network", said of a case.
+    """Read what a model, "bundle", one of its networks, "bundle/network", or its mixture said of a case.
 
     In the scheme of the project; None where it cannot be read or compared.
     """
@@ -42,7 +81,10 @@ def labels_of(project: Project, case_id: str, key: str) -> Volume | None:
         labels, record = read_labels(folder, network or None)
         if not labels.geometry.same_grid(project.case(case_id).geometry):
             return None
-        array = scheme_named(record.scheme).remap(labels.array, project.scheme, allow_loss=True)
+        scheme = scheme_named(record.scheme)
+        if scheme == project.scheme and labels.array.max() < scheme.n_classes:
+            return labels  # as nearly always: to turn values into themselves takes a second
+        array = scheme.remap(labels.array, project.scheme, allow_loss=True)
     except GuidedNetError:
         return None  # a damaged prediction of another model is no reason not to look
     return labels.like(array, "labels")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..backend import RECORD, FileError, GuidedNetError, ModelBundle, read_record
+from ..backend import MIXTURE, RECORD, FileError, GuidedNetError, ModelBundle, read_record
 from .session import Session
 from .taking import majority
 
 VOTE = "vote"  # the key of what most of them say
-TITLES = {"mixture": "class mixture"}  # of opinions that are neither models nor networks
+TITLES = {MIXTURE: "class mixture"}  # of opinions that are neither models nor networks
 _FEWEST = 3  # voters; of two none can be outvoted
 
 

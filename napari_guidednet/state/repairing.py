@@ -16,7 +16,7 @@ from ..backend import (
     repair_words,
 )
 from .correction import Correction
-from .opinions import labels_of
+from .opinions import said_at
 from .outcome import refusal
 from .suggestion import Suggestion
 
@@ -57,9 +57,8 @@ def work_out(place: Place, correction: Correction, project: Project) -> Suggesti
         When protected organs or slices would leave it half done, as with two organs to be exchanged.
     """
     image, rival = correction.case.image, None
-    if place.repair in BY_RIVAL and place.source is not None:
-        said = labels_of(project, correction.case.id, place.source)
-        rival = None if said is None else said.array
+    if place.repair in BY_RIVAL:
+        rival = said_at(place, project, correction.case.id, correction.labels)
     case = CheckedCase(correction.labels, correction.scheme, image.geometry, image)
     result = mended(place, case, rival)
     if result is None:
@@ -75,6 +74,8 @@ def work_out(place: Place, correction: Correction, project: Project) -> Suggesti
 
 
 def _check_whole(suggestion: Suggestion, correction: Correction) -> None:
+    if not (correction.protected or correction.confirmed_slices or correction.inside_body):
+        return
     where = np.nonzero(suggestion.new != suggestion.old)
     index = correction.voxels.places(suggestion.box, where)
     _, refused = correction.gate.judge(index, suggestion.old[where], suggestion.new[where])

@@ -25,7 +25,7 @@ from ..backend import (
 )
 from .correction import Correction
 from .history import History
-from .opinions import newest_other, opinions
+from .opinions import mixture_of, newest_other, opinions
 from .session import Prediction, Session
 
 MOST = 60  # places of a case; more are not looked at in one go
@@ -90,9 +90,11 @@ class Search:
         if said is None:
             return []
         rival = newest_other(self.project, self.case, said.bundle)
+        mixture = mixture_of(self.project, self.case, said.bundle)
         return find_doubts(
-            said.labels, said.maps, said.scheme, now=self.labels, image=self.image, rival=rival, limit=MOST
-        )
+            said.labels, said.maps, said.scheme, now=self.labels, image=self.image,
+            rival=rival, mixture=mixture, limit=MOST,
+        )  # fmt: skip
 
     def _checks(self) -> list[Place]:
         if not self.labels.any():

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
+from guidednet_training.core.contradiction import only_where_sure
 from guidednet_training.core.doubt import Rival, find_doubts
 from guidednet_training.core.errors import GeometryError
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.labels import FLARE_13
+from guidednet_training.core.place import sentence
+from guidednet_training.core.repair_words import repair_words
 from guidednet_training.core.volume import Volume
 
 LIVER, STOMACH = (FLARE_13.value(name) for name in ("liver", "stomach"))
@@ -53,12 +56,17 @@ def test_the_place_names_the_organ_of_the_mixture_and_a_key_takes_it(labels, map
     assert (place.repair, place.source, place.missed) == ("take", "model/mixture", False)
     assert place.wrong == pytest.approx(1 - 25 / 255)
     assert place.volume_ml == pytest.approx(32 * 0.08)
+    assert sentence(place, FLARE_13) == (
+        "Liver, 2.6 ml: the class mixture says stomach; it is 10 % sure of liver."
+    )
+    assert repair_words(place, FLARE_13) == "Take what the class mixture of model says"
 
 
 def test_an_organ_that_only_the_mixture_finds_is_lacking(labels, maps):
     (place,) = found(labels, maps, differing(labels, maps, THERE))
     assert (place.kind, place.organ, place.missed) == ("contradicted", "stomach", True)
     assert place.other == "background"
+    assert sentence(place, FLARE_13).endswith("lacking: the class mixture finds it here.")
 
 
 def test_a_mixture_that_is_torn_contradicts_nothing(labels, maps):
@@ -115,3 +123,12 @@ def test_labels_of_another_grid_are_refused(labels, maps):
     given = {name: volume(array) for name, array in maps.items()}
     with pytest.raises(GeometryError, match="grid"):
         find_doubts(volume(labels, "labels"), given, FLARE_13, mixture=Rival("model/mixture", other))
+
+
+def test_the_mixture_speaks_only_where_it_is_sure(labels):
+    said = np.full(SHAPE, STOMACH, np.uint8)
+    confidence, entropy = np.full(SHAPE, 20, np.uint8), np.full(SHAPE, 250, np.uint8)
+    confidence[0], entropy[1] = 90, 150  # much left for the label shown; torn between several
+    kept = only_where_sure(said, labels, confidence, entropy)
+    np.testing.assert_array_equal(kept[:2], labels[:2])
+    assert (kept[2:] == STOMACH).all()

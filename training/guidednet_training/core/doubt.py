@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .contradiction import LEFT, SURE, sure_of_another
 from .errors import GeometryError
 from .geometry import Geometry
 from .labels import LabelScheme
@@ -20,7 +21,6 @@ from .volume import Volume
 
 DOUBTFUL = 0.6  # below this a voxel's label is more a guess than a finding
 STRANGE = 0.05  # typicality below this: more than six variances from the class, unlike all that was learnt
-CONTRADICTED = (0.3, 0.7)  # confidence below, entropy map above: of 16 classes one other has P > 0.6
 OPPOSED = 0.5  # disagreement above this: the two networks name different organs
 SMALLEST_ML = 0.05  # a place smaller than this is not worth a click
 MISSED_ML = (1.0, 100.0)  # of doubtful background beside an organ; more is a region nobody has labelled
@@ -173,8 +173,8 @@ class _Search:
         """Where the class mixture is sure of another label, or alone finds an organ; noted in `told`."""
         if self.mixture is None or not {"confidence", "entropy"} <= self.maps.keys():
             return
-        sure = self._under("confidence", CONTRADICTED[0]) & self._over("entropy", CONTRADICTED[1])
-        counts = (self.labels != 255) & sure & ~self._under("typicality", STRANGE)
+        sure = sure_of_another(self.maps["confidence"], self.maps["entropy"])
+        counts = (self.labels != 255) & sure & ~self._under("typicality", STRANGE, EVERYWHERE)
         for place, region in self._differences(self.mixture, counts):
             told[region.box] |= region.mask
             yield place
@@ -234,7 +234,7 @@ class _Search:
         kind: Kind = "unsure"
         if np.mean(apart > OPPOSED) > 0.5:
             kind = "networks"
-        elif self.mixture is None and np.mean((sure < CONTRADICTED[0]) & (clear > CONTRADICTED[1])) > 0.5:
+        elif self.mixture is None and np.mean((sure < LEFT) & (clear > SURE)) > 0.5:
             kind = "contradicted"
         wrong = float(np.maximum(1 - sure, apart / 2).mean())
         other = self._name(self._neighbour(region, value))
@@ -321,10 +321,10 @@ class _Search:
             return np.zeros(np.count_nonzero(region.mask), np.float32)
         return np.asarray(self.maps[name][region.box][region.mask] / np.float32(255), np.float32)
 
-    def _under(self, name: str, limit: float, box: Slices3 = EVERYWHERE) -> Mask | np.bool_:
+    def _under(self, name: str, limit: float, box: Slices3) -> Mask | np.bool_:
         return self.maps[name][box] < limit * 255 if name in self.maps else np.False_
 
-    def _over(self, name: str, limit: float, box: Slices3 = EVERYWHERE) -> Mask | np.bool_:
+    def _over(self, name: str, limit: float, box: Slices3) -> Mask | np.bool_:
         return self.maps[name][box] > limit * 255 if name in self.maps else np.False_
 
     def _name(self, value: int) -> str:

@@ -46,7 +46,7 @@ class Place(Record):
     missed: bool = Field(False, description="the organ is lacking there rather than too much")
     repair: Repair | None = Field(None, description="what one key can do about it")
     source: str | None = Field(
-        None, description='the opinion that says otherwise: a model, or "model/network"'
+        None, description='the opinion that says otherwise: a model, "model/network", "model/mixture"'
     )
     middle_mm: float | None = Field(
         None, description="the patient's middle, in mm to the right, that a wrong side was measured from"
@@ -142,6 +142,12 @@ def sentence(place: Place, scheme: LabelScheme) -> str:
     """Say in one sentence what may be wrong."""
     organ, other = title_of(place.organ, scheme), title_of(place.other or BACKGROUND_NAME, scheme).lower()
     size = f"{place.volume_ml:.1f} ml"
+    if place.kind == "contradicted" and place.source is not None:
+        if place.missed:
+            return f"{organ}, {size} lacking: the class mixture finds it here."
+        return (
+            f"{organ}, {size}: the class mixture says {other}; it is {_sure(place)} sure of {organ.lower()}."
+        )
     if place.missed and place.kind in ("unsure", "contradicted"):
         return f"{size} beside the {organ.lower()} may belong to it: the model is only {_sure(place)} sure."
     said = {

@@ -138,6 +138,17 @@ def read_labels(folder: Path, opinion: str | None = None) -> tuple[Volume, Predi
     return read_volume(path, kind="labels"), record
 
 
+def read_map(folder: Path, name: str) -> Volume:
+    """Read one map of a prediction, uint8 in 255ths.
+
+    Raises
+    ------
+    FileError
+        When it is not there.
+    """
+    return _in_bytes(read_volume(map_path(folder, name), kind="confidence"))
+
+
 def read_prediction(folder: Path) -> tuple[Volume, dict[str, Volume], PredictionRecord]:
     """Read labels, maps (uint8, in 255ths) and record of a finished prediction.
 
@@ -150,7 +161,7 @@ def read_prediction(folder: Path) -> tuple[Volume, dict[str, Volume], Prediction
     if record is None:
         raise FileError(f"There is no finished prediction in {folder}.", "Segment the case first.")
     labels = read_volume(folder / LABELS, kind="labels")
-    maps = {name: _in_bytes(read_volume(map_path(folder, name), kind="confidence")) for name in record.maps}
+    maps = {name: read_map(folder, name) for name in record.maps}
     for name, volume in maps.items():
         if not volume.geometry.same_grid(labels.geometry):
             raise FileError(

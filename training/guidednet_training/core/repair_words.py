@@ -5,6 +5,7 @@ from __future__ import annotations
 from .anatomy_facts import SIDES
 from .labels import LabelScheme
 from .place import Place, title_of
+from .prediction import MIXTURE
 
 WORDS = {
     "drop": "Take the piece away",
@@ -44,6 +45,8 @@ def repair_words(place: Place, scheme: LabelScheme) -> str:
 
 
 def source_title(source: str | None) -> str:
-    """Give an opinion in words: "model-2", "network a of model-2"."""
-    bundle, _, network = (source or "the other model").partition("/")
-    return f"network {network} of {bundle}" if network else bundle
+    """Give an opinion in words: "model-2", "network a of model-2", "the class mixture of model-2"."""
+    bundle, _, part = (source or "the other model").partition("/")
+    if not part:
+        return bundle
+    return f"the class mixture of {bundle}" if part == MIXTURE else f"network {part} of {bundle}"
