@@ -29,11 +29,13 @@ def sure(phantoms) -> np.ndarray:
 def mixture(
     session: Session, correction: Correction, store_prediction, sure: np.ndarray, phantoms
 ) -> np.ndarray:
-    """What the mixture says: the whole liver is stomach, but it is sure of that in one slice only."""
+    """What the mixture says: the upper half of the liver is stomach; it is sure of that in one slice only."""
     store_prediction(session.opened)
     shown = session.load_prediction("unlabelled", "model-1")
     assert shown is not None
-    said = np.where(shown.labels.array == LIVER, np.uint8(STOMACH), shown.labels.array)
+    said = shown.labels.array.copy()
+    upper = said[int(np.argmax(sure.any(axis=(1, 2)))) :]
+    upper[upper == LIVER] = STOMACH
     confidence, entropy = np.where(sure, 0.1, 0.9), np.full(said.shape, 0.95)
     maps = {
         name: shown.labels.like(array, "confidence")

@@ -12,7 +12,7 @@ from guidednet_training.core.place import sentence
 from guidednet_training.core.repair_words import repair_words
 from guidednet_training.core.volume import Volume
 
-LIVER, STOMACH = (FLARE_13.value(name) for name in ("liver", "stomach"))
+LIVER, STOMACH, SPLEEN = (FLARE_13.value(name) for name in ("liver", "stomach", "spleen"))
 SHAPE, SIZES_MM = (12, 24, 24), (5.0, 4.0, 4.0)
 HERE = (slice(3, 5), slice(4, 8), slice(4, 8))
 THERE = (slice(6, 9), slice(15, 20), slice(4, 8))  # outside the liver
@@ -74,6 +74,15 @@ def test_a_mixture_that_is_torn_contradicts_nothing(labels, maps):
     maps["entropy"][HERE] = 100
     (place,) = found(labels, maps, mixture)
     assert (place.kind, place.repair) == ("unsure", None)
+
+
+def test_an_organ_that_the_mixture_does_not_know_is_not_contradicted_by_it(labels, maps):
+    here = (slice(5, 7), slice(16, 20), slice(16, 20))
+    labels[here] = SPLEEN
+    differing(labels, maps, here, to=0)
+    mixture = np.where(labels == SPLEEN, 0, labels)
+    (place,) = found(labels, maps, mixture)
+    assert (place.organ, place.kind, place.repair) == ("spleen", "unsure", None)
 
 
 def test_where_it_says_the_same_there_is_no_contradiction_whatever_the_maps_look_like(labels, maps):

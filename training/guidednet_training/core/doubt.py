@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .contradiction import LEFT, SURE, sure_of_another
+from .contradiction import LEFT, SURE, sure_of_another, unknown_to
 from .errors import GeometryError
 from .geometry import Geometry
 from .labels import LabelScheme
@@ -64,7 +64,8 @@ def find_doubts(
 
     Where the labels of the mixture are given, *contradicted* are the parts where they differ and its
     posterior is sure (entropy map above 0.7, less than 0.3 left for the shown label); each names what the
-    mixture says and can be repaired by taking that. Without them a doubtful place is held for contradicted if
+    mixture says and can be repaired by taking that. Organs that it hardly names in the whole case stay out:
+    it does not know them. Without them a doubtful place is held for contradicted if
     that is so in most of it, and its neighbour for the other organ.
 
     The probability of an error is 1 - confidence, half of the disagreement, half of the lack of
@@ -174,7 +175,8 @@ class _Search:
         if self.mixture is None or not {"confidence", "entropy"} <= self.maps.keys():
             return
         sure = sure_of_another(self.maps["confidence"], self.maps["entropy"])
-        counts = (self.labels != 255) & sure & ~self._under("typicality", STRANGE, EVERYWHERE)
+        unknown = [*unknown_to(self.mixture.labels, self.labels), 255]
+        counts = sure & ~np.isin(self.labels, unknown) & ~self._under("typicality", STRANGE, EVERYWHERE)
         for place, region in self._differences(self.mixture, counts):
             told[region.box] |= region.mask
             yield place
