@@ -243,9 +243,8 @@ class Correction:
             The model whose labels these are.
         """
         self.end()
-        where = np.nonzero(self.labels[box] != new)
-        index = self.voxels.places(box, where)
-        old, wanted = self.voxels.at(index), new[where]
+        index, wanted = self.voxels.differing(box, new)
+        old = self.voxels.at(index)
         write = self.put(index, wanted, tool, bundle)
         count = int(np.count_nonzero(write))
         if count:

@@ -76,9 +76,8 @@ def work_out(place: Place, correction: Correction, project: Project) -> Suggesti
 def _check_whole(suggestion: Suggestion, correction: Correction) -> None:
     if not (correction.protected or correction.confirmed_slices or correction.inside_body):
         return
-    where = np.nonzero(suggestion.new != suggestion.old)
-    index = correction.voxels.places(suggestion.box, where)
-    _, refused = correction.gate.judge(index, suggestion.old[where], suggestion.new[where])
+    index, wanted = correction.voxels.differing(suggestion.box, suggestion.new)
+    _, refused = correction.gate.judge(index, correction.voxels.at(index), wanted)
     if refused:
         counts = {reason: int(places.size) for reason, places in refused.items()}
         why = refusal(counts, correction.titles(correction.protected))

@@ -289,3 +289,18 @@ def test_the_journal_replayed_is_what_is_known(
         assert reopened.undo().done
     assert not reopened.labels.any()
     assert set(reopened.states.values()) == {OrganState.UNTOUCHED}
+
+
+def test_a_box_in_the_middle_is_written_where_it_is(correction: Correction):
+    rng = np.random.default_rng(0)
+    before = correction.labels.copy()
+    box = (slice(3, 7), slice(5, None), slice(None, 9))
+    new = rng.integers(0, 3, before[box].shape).astype(np.uint8)
+    index, wanted = correction.voxels.differing(box, new)
+    expected = before.copy()
+    expected[box] = new
+    np.testing.assert_array_equal(index, np.flatnonzero(expected != before))
+    np.testing.assert_array_equal(wanted, expected.reshape(-1)[index])
+    assert correction.write(box, new, "test").written == index.size
+    np.testing.assert_array_equal(correction.labels, expected)
+    assert correction.voxels.differing(box, new)[0].size == 0
