@@ -8,7 +8,7 @@ from functools import partial
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from ..backend import Change, GuidedNetError, JournalWriter, Project
+from ..backend import Change, JournalWriter, Project
 from ..state.correction import Correction, Snapshot
 from .load import Loader, Outcome
 
@@ -49,9 +49,19 @@ class Autosave(QObject):
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self.tick)
 
+    @property
+    def busy(self) -> bool:
+        """Whether whole labels are being saved, of this case or of one that was left."""
+        return self._loader.busy
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a change of the open case is not in its journal yet."""
+        return self._writer is not None and self._writer.waiting > 0
+
     def watch(self, correction: Correction | None) -> None:
-        """Keep this correction on disk from now on; the earlier one is saved whole."""
-        self._leave(wait=correction is None)
+        """Keep this correction on disk from now on; the earlier one is saved whole in the thread."""
+        self._leave()
         self._correction = correction
         self._say("")
         project = self._project()
@@ -103,47 +113,35 @@ class Autosave(QObject):
         FileError
             When they cannot be written; they stay in memory.
         """
+        self.flushing()()
+
+    def flushing(self) -> Callable[[], None]:
+        """Hand every change to the journal, and give what waits until they are on disk (for a worker)."""
         if self._correction is not None:
             self._correction.repair()
             self._correction.end()
-        if self._writer is not None:
-            self._writer.flush()
+        return _nothing if self._writer is None else self._writer.flush
 
     def close(self) -> None:
-        """Save the open case whole and watch nothing any more."""
-        self._timer.stop()
-        try:
-            self._leave(wait=True)
-        except GuidedNetError as error:  # closing goes on; the message is the last word
-            self.failed.emit(error)
+        """Save the open case whole and watch nothing any more; blocks, for no events come any more."""
+        self._leave()
+        self._loader.finish_here()
         self._loader.close()
 
-    def _leave(self, wait: bool) -> None:
-        """Let go of a correction: its changes are on disk when this returns, the whole labels soon after."""
+    def _leave(self) -> None:
+        """Let go of a correction; the thread has its changes on disk, and then the whole labels."""
         self._timer.stop()
-        self.flush()
-        if wait:
-            self._loader.wait()  # the project may be closed next
         correction, writer, project = self._correction, self._writer, self._project()
-        self._correction = self._writer = None
-        if correction is None or writer is None:
+        if correction is not None:
+            correction.repair()
+            correction.end()
+        self._correction = self._writer = self._saving = None
+        if correction is None or writer is None or project is None:
             return
         correction.journaled.disconnect(self._journal)
-        writer.close()
-        if project is not None and correction.dirty:
-            snapshot = correction.snapshot()
-            title = f"Saving {snapshot.case}"
-            if wait:
-                self._try(partial(_save, snapshot, project, None))
-            else:
-                self._loader.load(title, partial(_save, snapshot, project, None), self._done)
-        self._saving = None
-
-    def _try(self, save: Callable[[], Snapshot]) -> None:
-        try:
-            self.saved.emit(save().case)
-        except GuidedNetError as error:  # the journal has it all: the next reading takes it from there
-            self.failed.emit(error)
+        snapshot = correction.snapshot() if correction.dirty else None
+        work = partial(_save_last, snapshot, project, writer)
+        self._loader.load(f"Saving {correction.case.id}", work, self._left)
 
     def _journal(self, change: Change) -> None:
         if self._writer is None:
@@ -166,6 +164,12 @@ class Autosave(QObject):
             self._correction.saved(snapshot)
         self.saved.emit(snapshot.case)
 
+    def _left(self, outcome: Outcome) -> None:
+        if outcome.error is not None:  # the journal has it all: the next reading takes it from there
+            self.failed.emit(outcome.error)
+        elif outcome.value is not None:
+            self.saved.emit(outcome.value.case)
+
     def _tell_failure(self, error: Exception) -> None:
         if self._told != "NOT SAVED":
             self._say("NOT SAVED")
@@ -182,3 +186,15 @@ def _save(snapshot: Snapshot, project: Project, writer: JournalWriter | None) ->
         writer.flush()  # the labels never hold a change that the journal lacks
     snapshot.save(project)
     return snapshot
+
+
+def _save_last(snapshot: Snapshot | None, project: Project, writer: JournalWriter) -> Snapshot | None:
+    writer.flush()  # where it fails, the writer is not closed and goes on trying
+    writer.close()
+    if snapshot is not None:
+        snapshot.save(project)
+    return snapshot
+
+
+def _nothing() -> None:
+    """There is nothing to wait for."""

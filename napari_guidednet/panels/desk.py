@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QWidget
 
-from ..backend import DamagedError, OrganState, PredictRequest, Project, TrainRequest, make_sample_project
+from ..backend import OrganState, PredictRequest, Project, TrainRequest, make_sample_project
 from ..layers.case_layers import CaseLayers
 from ..state.correction import Correction
 from ..state.forecast import Forecast
@@ -18,6 +19,8 @@ from ..state.jobs import Job, JobBoard
 from ..state.session import OpenCase, Prediction, Session
 from .autosave import Autosave
 from .load import Loader, Outcome
+from .opening import Opening
+from .patience import wait_until
 from .ticker import Ticker
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ class Desk(QObject):
         self.correction: Correction | None = None
         self.loader = Loader(self)
         self.autosave = Autosave(lambda: self.session.project, self)
+        self.opening = Opening(self)
         self.ticker = Ticker(self.board.poll, self.fail, self)
         self._decided: set[str] = set()  # models the user has promoted or declined
         self._closed = False
@@ -150,37 +154,16 @@ class Desk(QObject):
 
     def open_case(self, case_id: str) -> None:
         """Read a case in the thread and show it; the open one is saved first."""
-        self._open_case(case_id)
+        self.opening.open(case_id)
 
-    def _open_case(self, case_id: str, news: str = "") -> None:
-        self.autosave.flush()
-        self.in_thread(
-            f"Reading {case_id}",
-            partial(self._read, case_id),
-            partial(self._show, news),
-            key="case",
-            rescue=partial(self._offer_repair, case_id),
-        )
+    def show_case(self, case: OpenCase, prediction: Prediction | None, news: str = "") -> None:
+        """Show a case that was read; the one before is saved whole in the thread.
 
-    def _offer_repair(self, case_id: str, error: Exception) -> None:
-        if isinstance(error, DamagedError):
-            self.offered.emit("Open with what is whole", partial(self._repair, case_id))
-
-    def _repair(self, case_id: str) -> None:
-        work = partial(self.session.repair_case, case_id)
-        self.in_thread(f"Repairing {case_id}", work, partial(self._repaired, case_id), key="case")
-
-    def _repaired(self, case_id: str, news: str) -> None:
-        self.session.cases_added()
-        self._open_case(case_id, news)
-
-    def _read(self, case_id: str) -> tuple[OpenCase, Prediction | None]:
-        return self.session.load_case(case_id), self.session.load_prediction(case_id)
-
-    def _show(self, news: str, read: tuple[OpenCase, Prediction | None]) -> None:
-        case, prediction = read
-        if self.session.project is None:
-            return
+        Parameters
+        ----------
+        news : str, optional
+            What to say instead of how far the case is.
+        """
         correction = Correction(case)
         self.autosave.watch(correction)
         self.correction = correction
@@ -204,7 +187,9 @@ class Desk(QObject):
         self.work_changed.emit()
 
     def _leave_case(self) -> None:
+        self.autosave.flush()
         self.autosave.watch(None)
+        self._wait_for_saving("Saving the labels before another project opens …")
         self.correction = None
         self.layers.clear()
         self.session.close_case()
@@ -283,8 +268,19 @@ class Desk(QObject):
 
     # closing
 
+    def save_before_closing(self) -> None:
+        """Save the whole labels in the thread, and wait with a word on the screen until they are on disk."""
+        self.flush()
+        for _ in range(2):  # a save that was under way may not hold the newest changes
+            self.autosave.save()
+            self._wait_for_saving("Saving the labels; napari closes as soon as they are on disk …")
+
+    def _wait_for_saving(self, text: str) -> None:
+        parent = self.parent()
+        wait_until(lambda: not self.autosave.busy, text, parent if isinstance(parent, QWidget) else None)
+
     def flush(self) -> None:
-        """Save what is unsaved, now."""
+        """Have every change on disk, now."""
         try:
             self.autosave.flush()
         except Exception as error:  # every kind: closing goes on, the message is the last word

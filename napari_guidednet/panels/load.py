@@ -80,6 +80,16 @@ class Loader(QObject):
         """Block until the work under way is over (its callback comes later); tell whether it is."""
         return self._resting.wait(timeout_s)
 
+    def finish_here(self, timeout_s: float = 60.0) -> None:
+        """Block until all work is done: what is under way ends in its thread, what waits is done here.
+
+        For the end of the application, when no events come any more.
+        """
+        self._resting.wait(timeout_s)
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            job.done(_attempt(job.title, job.work, self._resting))
+
     def close(self) -> None:
         """Take no more work and forget what is under way; its result is dropped."""
         self._closed = True

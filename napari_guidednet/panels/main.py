@@ -42,6 +42,7 @@ class MainPanel(QWidget):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._watched: QMainWindow | None = None
+        self._saving = False
         self.desk = Desk(napari_viewer, DialogAsker(self), self)
         self.overview = Overview(self.desk)
         self.project = ProjectPanel(self.desk)
@@ -126,7 +127,19 @@ class MainPanel(QWidget):
         # Qt may still ask while Python takes the panel apart: then there is nothing left to save
         window = getattr(self, "_watched", None)
         if window is not None and watched is window and event.type() == QEvent.Type.Close:
-            self.desk.flush()
+            return self._save_first(event)
+        return False
+
+    def _save_first(self, event: QEvent) -> bool:
+        """Save before the window closes; tell whether it stays, since a saving goes on already."""
+        if self._saving:
+            event.ignore()
+            return True
+        self._saving = True
+        try:
+            self.desk.save_before_closing()
+        finally:
+            self._saving = False
         return False
 
 

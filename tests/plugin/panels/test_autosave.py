@@ -107,10 +107,11 @@ def test_a_full_disk_is_told_and_nothing_is_forgotten(autosave, correction, sess
     assert np.array_equal(_stored(session), correction.labels)
 
 
-def test_leaving_a_case_leaves_it_whole_on_disk(autosave, correction, session):
+def test_leaving_a_case_leaves_it_whole_on_disk(autosave, correction, session, qtbot):
     autosave.watch(correction)
     _paint(correction, 3)
     autosave.watch(None)
+    qtbot.waitUntil(lambda: not autosave.busy, timeout=20_000)
     assert session.opened.saved_change("unlabelled") == 1
     again = session.load_case("unlabelled")
     assert again.recovered == 0

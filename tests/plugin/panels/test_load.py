@@ -60,6 +60,15 @@ def test_waiting_blocks_until_the_work_is_over(loader, qtbot):
     assert done == [1]
 
 
+def test_at_the_end_what_waits_is_done_without_events(loader):
+    gate, seen = threading.Event(), []
+    loader.load("slow", lambda: (gate.wait(5), seen.append("slow")), lambda o: None)
+    loader.load("next", lambda: seen.append("next"), lambda o: seen.append(o.title))
+    threading.Timer(0.05, gate.set).start()
+    loader.finish_here()
+    assert seen == ["slow", "next", "next"]
+
+
 def test_a_closed_loader_drops_results_and_takes_no_more_work(loader, qtbot):
     gate, seen = threading.Event(), []
     loader.load("a", lambda: gate.wait(5), seen.append)

@@ -1,0 +1,91 @@
+"""Opens a case: the open one reaches the disk first, the other is read in the thread; a damaged one too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..backend import DamagedError
+from ..state.session import OpenCase, Prediction
+
+if TYPE_CHECKING:
+    from .desk import Desk
+
+
+class _Read(NamedTuple):
+    case: OpenCase
+    prediction: Prediction | None
+
+
+class Opening:
+    """Brings cases from the disk to the desk.
+
+    Parameters
+    ----------
+    desk : Desk
+        Shows them.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def open(self, case_id: str, news: str = "") -> None:
+        """Read a case in the thread and show it.
+
+        Parameters
+        ----------
+        news : str, optional
+            What to say once it is open.
+        """
+        self._desk.in_thread(
+            f"Reading {case_id}",
+            partial(self._read, case_id, self._desk.autosave.flushing()),
+            partial(self._show, news),
+            key="case",
+            rescue=partial(self._offer_repair, case_id),
+        )
+
+    def _read(self, case_id: str, flush: Callable[[], None]) -> _Read:
+        flush()  # it may be this very case
+        session = self._desk.session
+        return _Read(session.load_case(case_id), session.load_prediction(case_id))
+
+    def _show(self, news: str, read: _Read) -> None:
+        desk = self._desk
+        if desk.session.project is None:
+            return
+        flush = desk.autosave.flushing()
+        if desk.autosave.waiting:  # somebody worked during the reading: that reaches the disk first
+            work, then = partial(_after, flush, read), partial(self._show, news)
+            desk.in_thread(f"Saving before {read.case.id} opens", work, then, key="case")
+        elif self._is_older(read.case):
+            self.open(read.case.id, news)
+        else:
+            desk.show_case(read.case, read.prediction, news)
+
+    def _is_older(self, case: OpenCase) -> bool:
+        """Tell whether this very case is open and has been worked on since it was read."""
+        correction, project = self._desk.correction, self._desk.session.opened
+        if correction is None or correction.case.id != case.id or not project.writable:
+            return False
+        return (correction.annotation.change or 0) != (case.annotation.change or 0)
+
+    # a damaged case
+
+    def _offer_repair(self, case_id: str, error: Exception) -> None:
+        if isinstance(error, DamagedError):
+            self._desk.offered.emit("Open with what is whole", partial(self._repair, case_id))
+
+    def _repair(self, case_id: str) -> None:
+        work = partial(self._desk.session.repair_case, case_id)
+        self._desk.in_thread(f"Repairing {case_id}", work, partial(self._repaired, case_id), key="case")
+
+    def _repaired(self, case_id: str, news: str) -> None:
+        self._desk.session.cases_added()
+        self.open(case_id, news)
+
+
+def _after(flush: Callable[[], None], read: _Read) -> _Read:
+    flush()
+    return read
