@@ -12,6 +12,7 @@ from guidednet_training.core.exporting import export_nifti, export_nnunet
 from guidednet_training.core.handing_over import export_dicom, origins_of
 from guidednet_training.core.journal import read_journal
 from guidednet_training.core.labels import AMOS_15, FLARE_13
+from guidednet_training.core.organ_colours import OrganColours, save_colours
 from guidednet_training.core.prediction import PredictionRecord, write_prediction
 from guidednet_training.core.project import Project
 from guidednet_training.core.structures import paint_structures
@@ -232,3 +233,19 @@ def test_another_frame_of_reference_is_said(project, drawn):
     path, _ = drawn
     found = read_structures(path, project.case("one").geometry, project.image_path("one"))
     assert "another frame of reference" in found.notes[0]
+
+
+def test_the_colours_of_the_project_go_along(project, tmp_path):
+    save_colours(project, OrganColours(colours={"liver": "#0102ff"}))
+    export_dicom(project, tmp_path / "outlines", "rtstruct", cases=["one"])
+    made = pydicom.dcmread(tmp_path / "outlines" / "one_rtstruct.dcm")
+    liver, spleen = (list(region.ROIDisplayColor) for region in made.ROIContourSequence)
+    assert liver == [1, 2, 255]
+    assert spleen == list(FLARE_13.organ(SPLEEN).colour)
+    export_dicom(project, tmp_path / "voxels", "dicom-seg", cases=["one"])
+    made = pydicom.dcmread(tmp_path / "voxels" / "one_seg.dcm")
+    lab = made.SegmentSequence[0].RecommendedDisplayCIELabValue
+    assert (lab[0] / 65535 * 100, lab[2] / 65535 * 255 - 128) == pytest.approx((32.3, -107.9), abs=1)  # blue
+    np.testing.assert_array_equal(
+        labels_in(tmp_path / "voxels" / "one_seg.dcm", project, "one"), some_labels()
+    )

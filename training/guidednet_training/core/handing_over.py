@@ -19,6 +19,7 @@ from .exporting import Progress, asked_for, labels_of, manifest, silent
 from .files import atomic_folder
 from .labels import UNKNOWN, LabelScheme
 from .new_case import check_grid
+from .organ_colours import read_colours
 from .project import Project
 from .rtstruct import write_rtstruct
 from .rtstruct_reading import read_rtstruct
@@ -81,10 +82,13 @@ def export_dicom(
         When highdicom is needed and not installed.
     ProjectError
         When no case could be written; the message says why for the first.
+    SpecError
+        When the file of the project's colours is damaged.
     """
     if kind == "dicom-seg":
         require_highdicom()
     wanted = asked_for(project, bundle, cases)
+    scheme = read_colours(project).on(project.scheme)
     written: list[Case] = []
     left_out: list[str] = []
     notes: list[str] = []
@@ -92,7 +96,7 @@ def export_dicom(
         for done, case in enumerate(wanted):
             progress(done, len(wanted), case.id)
             try:
-                said = _write(project, case, kind, bundle, folder / f"{case.id}_{_ENDINGS[kind]}.dcm")
+                said = _write(project, scheme, case, kind, bundle, folder / f"{case.id}_{_ENDINGS[kind]}.dcm")
             except GuidedNetError as error:
                 left_out.append(f"{case.id}: {error.message}")
                 continue
@@ -158,7 +162,9 @@ def origins_of(annotation: Annotation | None) -> dict[str, Origin]:
     return origins
 
 
-def _write(project: Project, case: Case, kind: DicomKind, bundle: str | None, path: Path) -> tuple[str, ...]:
+def _write(
+    project: Project, scheme: LabelScheme, case: Case, kind: DicomKind, bundle: str | None, path: Path
+) -> tuple[str, ...]:
     image = project.image_path(case.id)
     if not is_dicom_source(image):
         raise FileError(f"its CT is no DICOM series ({image.name}), which the object would have to refer to.")
@@ -170,7 +176,7 @@ def _write(project: Project, case: Case, kind: DicomKind, bundle: str | None, pa
     else:
         origins = dict.fromkeys(project.scheme.names, Origin("AUTOMATIC", bundle))
     source = read_source(image)
-    write_checked(path, kind, labels.array, project.scheme, case, source, origins)
+    write_checked(path, kind, labels.array, scheme, case, source, origins)
     return source.notes
 
 

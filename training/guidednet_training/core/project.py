@@ -428,6 +428,11 @@ class Project:
         """Give the file of what the last search of a case found, whether there is one or not."""
         return self.cache_folder / "places" / f"{_safe_name(case_id)}.json"
 
+    @property
+    def colours_path(self) -> Path:
+        """The file of the colours that organs have here, whether there is one or not."""
+        return self._folder / "colours.json"
+
     def label_stamp(self, case_id: str) -> str | None:
         """Give what changes whenever the labels of a case are saved; None where there are none."""
         notes = self._case_folder(case_id) / "labels.json"
