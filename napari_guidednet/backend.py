@@ -60,6 +60,7 @@ from guidednet_training.core.labels import (
 )
 from guidednet_training.core.machine import free_memory
 from guidednet_training.core.method_facts import ALL_FACTS, MethodFacts
+from guidednet_training.core.organ_colours import COLOUR_BLIND, OrganColours, read_colours, save_colours
 from guidednet_training.core.phantom import make_phantom
 from guidednet_training.core.place import Place, ranked, sentence
 from guidednet_training.core.place_notes import (
@@ -121,6 +122,7 @@ __all__ = [
     "ALL_FACTS",
     "AMOS_15",
     "BY_RIVAL",
+    "COLOUR_BLIND",
     "DISPLAY",
     "FENCE",
     "FLARE_13",
@@ -175,6 +177,7 @@ __all__ = [
     "NetSpec",
     "OptimSpec",
     "Organ",
+    "OrganColours",
     "OrganFigures",
     "OrganMeasure",
     "OrganState",
@@ -246,6 +249,7 @@ __all__ = [
     "propose_organs",
     "publish_bundle",
     "ranked",
+    "read_colours",
     "read_entries",
     "read_findings",
     "read_journal",
@@ -266,6 +270,7 @@ __all__ = [
     "resolve_bundle",
     "run_state",
     "save_bug_report",
+    "save_colours",
     "save_findings",
     "save_notes",
     "scheme_named",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
+from ..state.colouring import Colouring
 from ..state.correction import Correction
 from ..state.session import OpenCase, Prediction
 from . import probe
@@ -37,6 +38,8 @@ class CaseLayers:
     ----------
     viewer : napari.Viewer or ViewerModel
         Other people's layers in it are left alone.
+    colouring : Colouring, optional
+        Which colours organs have.
     """
 
     organ_selected = Signal(str)  # name of the organ the brush writes
@@ -45,8 +48,10 @@ class CaseLayers:
     only_changed = Signal()  # other organs are drawn, see `only`
     windowed = Signal(float, float)  # lowest and highest HU that is shown
 
-    def __init__(self, viewer: ViewerModel) -> None:
+    def __init__(self, viewer: ViewerModel, colouring: Colouring | None = None) -> None:
         self._viewer = viewer
+        self.colouring = colouring or Colouring()
+        self.colouring.changed.connect(self._colour)
         self._display: Display | None = None
         self._correction: Correction | None = None
         self._prediction: Prediction | None = None
@@ -201,7 +206,7 @@ class CaseLayers:
         """Draw only some organs, or none; all for None."""
         if self.labels is not None and self._correction is not None:
             self.only = frozenset(self._correction.scheme.names if names is None else names)
-            self.labels.colormap = label_colormap(self._correction.scheme, self.only)
+            self._colour()
             self.only_changed.emit()
 
     def paint(self, on: bool) -> None:
@@ -256,7 +261,7 @@ class CaseLayers:
         display = Display(case.image.geometry)
         layer = GuardedLabels(
             display.view(correction.labels), name=f"Organs {case.id}", opacity=0.5,
-            **name_options(case.scheme), **display.layer_options(),
+            **name_options(self.colouring.on(case.scheme)), **display.layer_options(),
         )  # fmt: skip
         layer.guard(correction)
         return layer
@@ -282,6 +287,11 @@ class CaseLayers:
             name: without_air(values, labels, image, sure, 255 if name in HIGH_IS_SURE else 0)
             for name, values in self._views.items()
         }
+
+    def _colour(self) -> None:
+        """Give the organs that are drawn their colours; twins and other labels follow the layer."""
+        if self.labels is not None and self._correction is not None:
+            self.labels.colormap = label_colormap(self.colouring.on(self._correction.scheme), self.only)
 
     def _on_selected(self, event: Any = None) -> None:
         if self.labels is None or self._correction is None:

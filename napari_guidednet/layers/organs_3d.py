@@ -14,7 +14,7 @@ from ..state.surfaces import Surface
 from .colours import rgb
 
 if TYPE_CHECKING:
-    from ..backend import LabelScheme
+    from ..backend import LabelScheme, Organ
     from .display import Display
 
 _FROM_THE_FRONT = (0.0, 1.0, 0.0)  # towards the back of the patient, in (z, y, x) of the view
@@ -67,6 +67,11 @@ class Organs3D:
         if first and self._layers:
             self.fit()
 
+    def colour(self, scheme: LabelScheme) -> None:
+        """Show the organs in the colours of a scheme."""
+        for value, layer in self._layers.items():
+            layer.colormap = _colormap(scheme.organ(value))
+
     def fit(self) -> None:
         """Look at all organs from the front, head up."""
         if self._layers:
@@ -88,8 +93,12 @@ class Organs3D:
 
     def _add(self, value: int, data: tuple[np.ndarray, np.ndarray], scheme: LabelScheme) -> SurfaceLayer:
         organ = scheme.organ(value)
-        colour = Colormap([(*rgb(organ), 1.0)] * 2, name=organ.name)
         layer = SurfaceLayer(
-            data, name=organ.title, colormap=colour, opacity=_OPACITY, shading="smooth", units=("mm",) * 3
-        )
+            data, name=organ.title, colormap=_colormap(organ), opacity=_OPACITY, shading="smooth",
+            units=("mm",) * 3,
+        )  # fmt: skip
         return self.model.add_layer(layer)
+
+
+def _colormap(organ: Organ) -> Colormap:
+    return Colormap([(*rgb(organ), 1.0)] * 2, name=organ.name)

@@ -1,4 +1,4 @@
-"""What panels ask the user: files and folders. All else can be undone, so nothing else is asked."""
+"""What panels ask the user: files, folders and colours. All else can be undone, so nothing else is asked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QColorDialog, QFileDialog, QWidget
 
 VOLUMES = "Volumes (*.nii *.nii.gz *.nrrd *.mha *.mhd *.dcm);;All files (*)"
 
@@ -19,6 +20,9 @@ class Asker(Protocol):
 
     def files(self, title: str, start: Path | None = None) -> tuple[Path, ...]:
         """Ask for image files; empty = cancelled."""
+
+    def colour(self, title: str, start: str) -> str | None:
+        """Ask for a colour, "#rrggbb"; None = cancelled."""
 
 
 class DialogAsker:
@@ -44,3 +48,8 @@ class DialogAsker:
             self._parent, title, str(start or Path.home()), VOLUMES
         )[0]
         return tuple(Path(name) for name in chosen)
+
+    def colour(self, title: str, start: str) -> str | None:
+        """Ask for a colour, "#rrggbb"; None = cancelled."""
+        chosen = QColorDialog.getColor(QColor(start), self._parent, title)
+        return chosen.name() if chosen.isValid() else None

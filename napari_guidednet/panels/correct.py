@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from ..layers.colours import hex_colour
 from ..state.correction import Correction
 from ..state.review import organ_centre, organ_rows
 from .buttons import button
+from .colour_choice import ColourChoice
 from .command import Command
 from .guard import guarded
 from .history import HistoryBox
@@ -46,6 +46,7 @@ class CorrectPanel(QWidget):
         self.regions = RegionsBox(desk)
         self.time = TimeBox(desk)
         self.table = OrganTable()
+        self.colours = ColourChoice(desk, self.table)
         self.history = HistoryBox(desk, self.table)
         self.paint = button("Paint", "Brush of the selected organ; napari's own tools work too", self._paint)
         self.confirm = button(
@@ -104,12 +105,12 @@ class CorrectPanel(QWidget):
             widget.setEnabled(correction is not None)
         if correction is None:
             self.case.setText("Open a case in the step Cases.")
-            self.table.begin((), {})
+            self.table.begin(())
             return
         for signal in (correction.states_changed, correction.locks_changed, correction.changed):
             signal.connect(self._refresh_later)
-        colours = {organ.name: hex_colour(organ) for organ in correction.scheme.organs}
-        self.table.begin(organ_rows(self.desk.session.prediction, correction), colours)
+        self.table.begin(organ_rows(self.desk.session.prediction, correction))
+        self.colours.show()
         self.refresh()
 
     def _refresh_later(self, *_: object) -> None:

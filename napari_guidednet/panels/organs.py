@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from qtpy.QtCore import QPoint, QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QColor, QCursor, QPixmap
+from qtpy.QtGui import QCursor, QMouseEvent
 from qtpy.QtWidgets import QMenu, QTableWidgetItem, QWidget
 
 from ..backend import OrganState
 from ..state.review import OrganRow
+from .swatch import SIDE, swatch
 from .tables import CELL, ROW_HEIGHT, PlainTable
 
 ORGAN, SHOW, LOCK, CONFIRM, STATE, VOLUME, SURE = range(7)
 LEAST_ROWS = 10  # seen without scrolling in the table itself; the panel scrolls as a whole
 COLUMNS = ("Organ", "Show", "Lock", "OK", "State", "ml", "Sure")
+_SWATCH_WIDTH = SIDE + 8  # with what surrounds it
 TIPS = (
-    "Click to paint this organ; double click to go to it; right click to see it alone",
+    "Click to paint this organ; double click to go to it, or on its colour to change that;\n"
+    "right click to see it alone and for all about its colour",
     "Show or hide the organ's labels; a click up here shows or hides them all",
     "Lock: no brush, tool or model can change it (Shift+L)",
     "Confirm: you vouch for this organ in this case, present or absent.\n"
@@ -36,10 +39,15 @@ class OrganTable(PlainTable):
     shown_changed = Signal(object)  # frozenset of the names shown
     lock_requested = Signal(str, bool)
     confirm_requested = Signal(str, bool)
+    colour_requested = Signal(str)  # organ that is to have another colour
+    colour_reset = Signal(str)  # organ that is to have the scheme's colour
+    scheme_colours_requested = Signal()  # for all organs
+    safe_colours_requested = Signal()  # for all organs: easy to tell apart for the colour-blind
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(COLUMNS, TIPS, parent=parent)
         self._names: tuple[str, ...] = ()
+        self._own_colours: frozenset[str] = frozenset()
         self.itemChanged.connect(self._ticked)
         self.itemSelectionChanged.connect(self._picked)
         self.horizontalHeader().sectionClicked.connect(self._on_header)
@@ -57,27 +65,38 @@ class OrganTable(PlainTable):
         """Give the row of an organ."""
         return self._names.index(name)
 
-    def begin(self, rows: Sequence[OrganRow], colours: Mapping[str, str]) -> None:
-        """Show another case: all organs visible.
+    def title_of(self, name: str) -> str:
+        """Give an organ's name for people."""
+        return self.cell(self.row_of(name), ORGAN).text()
 
-        Parameters
-        ----------
-        rows : sequence of OrganRow
-            In the order of the scheme.
-        colours : mapping
-            Organ name to "#rrggbb".
-        """
+    def begin(self, rows: Sequence[OrganRow]) -> None:
+        """Show another case, its organs in the order of the scheme: all of them visible."""
         self.setMinimumHeight(ROW_HEIGHT * (1 + min(len(rows), LEAST_ROWS)))
         with QSignalBlocker(self):
             self.clearSelection()
             self.setRowCount(len(rows))
             self._names = tuple(row.name for row in rows)
-            for number, row in enumerate(rows):
+            for number in range(len(rows)):
                 for column in range(len(COLUMNS)):
                     self.setItem(number, column, _item(column))
-                self.cell(number, ORGAN).setData(Qt.ItemDataRole.DecorationRole, _chip(colours[row.name]))
                 self.cell(number, SHOW).setCheckState(Qt.CheckState.Checked)
         self.show_rows(rows, frozenset())
+
+    def show_colours(self, colours: Mapping[str, str], own: frozenset[str]) -> None:
+        """Show the colours of the organs.
+
+        Parameters
+        ----------
+        colours : mapping
+            Organ name to "#rrggbb".
+        own : frozenset of str
+            Organs whose colour is not the scheme's.
+        """
+        self._own_colours = own
+        with QSignalBlocker(self):
+            for row, name in enumerate(self._names):
+                self.cell(row, ORGAN).setData(Qt.ItemDataRole.DecorationRole, swatch(colours[name]))
+        self.viewport().update()
 
     def show_rows(self, rows: Sequence[OrganRow], locks: frozenset[str]) -> None:
         """Show the organs as they are now."""
@@ -119,8 +138,31 @@ class OrganTable(PlainTable):
             title, name = self.cell(row, ORGAN).text(), self._names[row]
             menu.addAction(f"Show only {title}", partial(self.show_alone, name))
             menu.addAction(f"Go to {title}", partial(self.visited.emit, name))
+            menu.addAction(f"Colour of {title} …", partial(self.colour_requested.emit, name))
+            reset = menu.addAction(f"Reset the colour of {title}", partial(self.colour_reset.emit, name))
+            reset.setEnabled(name in self._own_colours)
+            menu.addSeparator()
         menu.addAction("Show all organs", partial(self.show_all, True))
+        self._add_palettes(menu)
         return menu
+
+    def _add_palettes(self, menu: QMenu) -> None:
+        palettes = menu.addMenu("Colours of all organs")
+        reset = palettes.addAction("Reset to the scheme's", lambda: self.scheme_colours_requested.emit())
+        reset.setEnabled(bool(self._own_colours))
+        palettes.addAction(
+            "Easy to tell apart for the colour-blind", lambda: self.safe_colours_requested.emit()
+        )
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Ask for another colour where the colour of an organ was double clicked."""
+        place = event.position().toPoint()
+        item = self.itemAt(place)
+        edge = self.visualItemRect(item).left() if item is not None else 0
+        if item is not None and item.column() == ORGAN and place.x() - edge < _SWATCH_WIDTH:
+            self.colour_requested.emit(self._names[item.row()])
+        else:
+            super().mouseDoubleClickEvent(event)
 
     @property
     def shown(self) -> frozenset[str]:
@@ -163,9 +205,3 @@ def _item(column: int) -> QTableWidgetItem:
 
 def _check(on: bool) -> Qt.CheckState:
     return Qt.CheckState.Checked if on else Qt.CheckState.Unchecked
-
-
-def _chip(colour: str) -> QPixmap:
-    chip = QPixmap(12, 12)
-    chip.fill(QColor(colour))
-    return chip

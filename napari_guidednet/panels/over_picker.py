@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qtpy.QtCore import Signal
-from qtpy.QtGui import QAction, QColor, QIcon, QPixmap
+from qtpy.QtGui import QAction, QIcon
 from qtpy.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
 
 from ..backend import LabelScheme
 from ..layers.colours import hex_colour
 from ..state.brush import UNLABELLED, over_words
+from .swatch import swatch
 
 
 class OverPicker(QToolButton):
@@ -34,10 +35,17 @@ class OverPicker(QToolButton):
         self._menu.clear()
         self.actions_by_name = {UNLABELLED: self._menu.addAction("Unlabelled voxels")}
         for organ in scheme.organs:
-            self.actions_by_name[organ.name] = self._menu.addAction(_icon(hex_colour(organ)), organ.title)
+            self.actions_by_name[organ.name] = self._menu.addAction(organ.title)
+        self.colour(scheme)
         for action in self.actions_by_name.values():
             action.setCheckable(True)
             action.triggered.connect(self._on_triggered)
+
+    def colour(self, scheme: LabelScheme) -> None:
+        """Show the organs in the colours of a scheme."""
+        for organ in scheme.organs:
+            if organ.name in self.actions_by_name:
+                self.actions_by_name[organ.name].setIcon(QIcon(swatch(hex_colour(organ))))
 
     def tick(self, names: Iterable[str]) -> None:
         """Show which organs are chosen; nothing is announced."""
@@ -50,9 +58,3 @@ class OverPicker(QToolButton):
 
     def _on_triggered(self) -> None:
         self.picked.emit(frozenset(n for n, action in self.actions_by_name.items() if action.isChecked()))
-
-
-def _icon(colour: str) -> QIcon:
-    chip = QPixmap(12, 12)
-    chip.fill(QColor(colour))
-    return QIcon(chip)

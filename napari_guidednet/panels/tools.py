@@ -106,6 +106,7 @@ class ToolsBox(QWidget):
         self.settings.events.connect(self._show)
         self.desk.layers.brushes.held_back.connect(self._on_held_back)
         self.desk.layers.brushes.model_changed.connect(self._show)
+        self.desk.layers.colouring.changed.connect(self._recolour)
         self.desk.correction_changed.connect(self._begin)
 
     def commands(self) -> tuple[Command, ...]:
@@ -128,8 +129,12 @@ class ToolsBox(QWidget):
     def _begin(self, correction: Correction | None) -> None:
         self.setEnabled(correction is not None)
         if correction is not None:
-            self.picker.begin(correction.scheme)
+            self.picker.begin(self.desk.layers.colouring.on(correction.scheme))
         self._show()
+
+    def _recolour(self) -> None:
+        if self.desk.correction is not None:
+            self.picker.colour(self.desk.layers.colouring.on(self.desk.correction.scheme))
 
     def _show(self, *_: object) -> None:
         """Show the settings; the wheel, keys and napari's own controls change them too."""

@@ -53,6 +53,7 @@ class OrgansView(QWidget):
         self._rest.timeout.connect(self._make)
         desk.correction_changed.connect(self._watch)
         desk.layers.only_changed.connect(self._show_only)
+        desk.layers.colouring.changed.connect(self._colour)
         desk.layers.viewer.events.theme.connect(self._on_theme)
         self._on_theme()
         self._watch(desk.correction)
@@ -68,6 +69,7 @@ class OrgansView(QWidget):
         self._closed = True
         self.desk.correction_changed.disconnect(self._watch)
         self.desk.layers.only_changed.disconnect(self._show_only)
+        self.desk.layers.colouring.changed.disconnect(self._colour)
         self.desk.layers.viewer.events.theme.disconnect(self._on_theme)
         self._watch(None)
         canvas, self.canvas = self.canvas, None
@@ -119,13 +121,17 @@ class OrgansView(QWidget):
         if correction is not self._correction or self._closed or display is None:
             return
         self.organs.remove(wanted - {surface.value for surface in surfaces})
-        self.organs.show(surfaces, display, correction.scheme)
+        self.organs.show(surfaces, display, self.desk.layers.colouring.on(correction.scheme))
         self._show_only()
         self.label.setVisible(not self.organs.values)
         self.label.setText(NOTHING)
 
     def _on_theme(self, event: Any = None) -> None:
         self.organs.model.theme = self.desk.layers.viewer.theme
+
+    def _colour(self) -> None:
+        if self._correction is not None:
+            self.organs.colour(self.desk.layers.colouring.on(self._correction.scheme))
 
     def _show_only(self) -> None:
         if self._correction is not None:

@@ -16,6 +16,7 @@ class Answers:
     def __init__(self) -> None:
         self.folders: list[Path] = []
         self.paths: list[Path] = []
+        self.colours: list[str] = []
         self.asked: list[str] = []
 
     def folder(self, title, start=None):
@@ -26,6 +27,10 @@ class Answers:
         self.asked.append(title)
         paths, self.paths = tuple(self.paths), []
         return paths
+
+    def colour(self, title, start):
+        self.asked.append(f"{title}, now {start}")
+        return self.colours.pop(0) if self.colours else None
 
 
 class Oracle(Forecast):
