@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
-from ..backend import OrganState, PredictRequest, Project, TrainRequest, make_sample_project
+from ..backend import PredictRequest, Project, TrainRequest, make_sample_project
 from ..layers.case_layers import CaseLayers
 from ..state.correction import Correction
 from ..state.forecast import Forecast
 from ..state.jobs import Job, JobBoard
-from ..state.session import OpenCase, Prediction, Session
+from ..state.merging import Merging, plan_merge
+from ..state.session import Prediction, Session
 from .autosave import Autosave
 from .load import Loader, Outcome
 from .opening import Opening
@@ -156,15 +157,19 @@ class Desk(QObject):
         """Read a case in the thread and show it; the open one is saved first."""
         self.opening.open(case_id)
 
-    def show_case(self, case: OpenCase, prediction: Prediction | None, news: str = "") -> None:
+    def show_case(
+        self, correction: Correction, prediction: Prediction | None, plan: Merging | None, news: str = ""
+    ) -> None:
         """Show a case that was read; the one before is saved whole in the thread.
 
         Parameters
         ----------
+        plan : Merging, optional
+            What taking the prediction would write, where it shall be taken.
         news : str, optional
             What to say instead of how far the case is.
         """
-        correction = Correction(case)
+        case = correction.case
         self.autosave.watch(correction)
         self.correction = correction
         self.session.show_case(case)
@@ -180,8 +185,8 @@ class Desk(QObject):
         )
         opened = f"Opened {case.id}: {len(correction.confirmed)} organs confirmed."
         self.say(f"{news or opened + again}{held_out}")
-        if prediction is not None and set(correction.states.values()) == {OrganState.UNTOUCHED}:
-            self.use_prediction(prediction)  # nobody's work can be lost
+        if prediction is not None and plan is not None:
+            self.use_prediction(prediction, plan)
         elif prediction is not None:
             self.show_prediction(prediction)
         self.work_changed.emit()
@@ -212,12 +217,24 @@ class Desk(QObject):
         self.session.show_prediction(prediction)
         self.layers.show_prediction(prediction)
 
-    def use_prediction(self, prediction: Prediction) -> None:
-        """Take the model's labels into the open case; confirmed, locked and corrected organs stay."""
-        if self.correction is None or self.correction.case.id != prediction.case:
+    def use_prediction(self, prediction: Prediction, plan: Merging | None = None) -> None:
+        """Take the model's labels into the open case; confirmed, locked and corrected organs stay.
+
+        Parameters
+        ----------
+        plan : Merging, optional
+            What that would write; worked out in the thread where it is lacking or holds no more.
+        """
+        correction = self.correction
+        if correction is None or correction.case.id != prediction.case:
+            return
+        report = None if plan is None else correction.merge_planned(plan)
+        if report is None:
+            work = partial(plan_merge, correction, prediction)
+            title = f"Laying the labels of {prediction.bundle} under yours"
+            self.in_thread(title, work, partial(self.use_prediction, prediction), key="merge")
             return
         self.show_prediction(prediction)
-        report = self.correction.merge(prediction)
         self.say(f"{prediction.case}: {report.text}", "Undo", self._undo_merge)
         self.work_changed.emit()
 

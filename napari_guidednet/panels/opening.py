@@ -7,15 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..backend import DamagedError
-from ..state.session import OpenCase, Prediction
+from ..state.correction import Correction
+from ..state.merging import Merging, plan_merge
+from ..state.session import Prediction
 
 if TYPE_CHECKING:
     from .desk import Desk
 
 
 class _Read(NamedTuple):
-    case: OpenCase
+    correction: Correction
     prediction: Prediction | None
+    plan: Merging | None
 
 
 class Opening:
@@ -49,27 +52,31 @@ class Opening:
     def _read(self, case_id: str, flush: Callable[[], None]) -> _Read:
         flush()  # it may be this very case
         session = self._desk.session
-        return _Read(session.load_case(case_id), session.load_prediction(case_id))
+        correction = Correction(session.load_case(case_id))
+        prediction = session.load_prediction(case_id)
+        fresh = prediction is not None and not correction.begun  # then nobody's work can be lost
+        plan = plan_merge(correction, prediction) if prediction is not None and fresh else None
+        return _Read(correction, prediction, plan)
 
     def _show(self, news: str, read: _Read) -> None:
-        desk = self._desk
+        desk, case = self._desk, read.correction.case
         if desk.session.project is None:
             return
         flush = desk.autosave.flushing()
         if desk.autosave.waiting:  # somebody worked during the reading: that reaches the disk first
             work, then = partial(_after, flush, read), partial(self._show, news)
-            desk.in_thread(f"Saving before {read.case.id} opens", work, then, key="case")
-        elif self._is_older(read.case):
-            self.open(read.case.id, news)
+            desk.in_thread(f"Saving before {case.id} opens", work, then, key="case")
+        elif self._is_older(read.correction):
+            self.open(case.id, news)
         else:
-            desk.show_case(read.case, read.prediction, news)
+            desk.show_case(*read, news=news)
 
-    def _is_older(self, case: OpenCase) -> bool:
+    def _is_older(self, read: Correction) -> bool:
         """Tell whether this very case is open and has been worked on since it was read."""
-        correction, project = self._desk.correction, self._desk.session.opened
-        if correction is None or correction.case.id != case.id or not project.writable:
+        opened, project = self._desk.correction, self._desk.session.opened
+        if opened is None or opened.case.id != read.case.id or not project.writable:
             return False
-        return (correction.annotation.change or 0) != (case.annotation.change or 0)
+        return (opened.annotation.change or 0) != (read.annotation.change or 0)
 
     # a damaged case
 

@@ -26,6 +26,7 @@ from .body import Outside
 from .gate import Index, Labels, Mask
 from .history import History
 from .ledger import Ledger, States
+from .merging import Merging, plan_merge
 from .outcome import MergeReport, Snapshot, Undone, Writing, refusal
 from .session import OpenCase, Prediction
 from .stroke import Piece, Stroke, combined
@@ -91,6 +92,11 @@ class Correction:
     def states(self) -> dict[str, OrganState]:
         """State of each organ of the scheme."""
         return dict(self.annotation.organs)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a person or a model has done anything to an organ."""
+        return set(self.states.values()) != {OrganState.UNTOUCHED}
 
     @property
     def locks(self) -> frozenset[str]:
@@ -258,44 +264,24 @@ class Correction:
         return self.write((everywhere[0], everywhere[1], everywhere[2]), labels, "restore")
 
     def merge(self, prediction: Prediction, keep_corrected: bool = True) -> MergeReport:
-        """Take a model's labels wherever no person has the say.
-
-        Parameters
-        ----------
-        prediction : Prediction
-            On the grid and in the scheme of the case.
-        keep_corrected : bool
-            Keep organs a person has corrected as well as those confirmed or locked.
-
-        Raises
-        ------
-        GeometryError
-            When the prediction is on another grid.
-        """
-        said = prediction.labels.array
-        if said.shape != self.labels.shape:
-            raise GeometryError(
-                f"The prediction has {said.shape} voxels, the case {self.labels.shape}.",
-                "Segment this case again.",
-            )
+        """Take a model's labels wherever no person has the say; see `merging.plan_merge`."""
         self.end()
-        kept = self.protected | (
-            self._ledger.in_state(OrganState.CORRECTED) if keep_corrected else frozenset()
-        )
-        table = gate.protection(self.scheme.value(name) for name in kept)
-        index = np.flatnonzero(self.labels != said).astype(np.int64)
-        human, wanted = self.voxels.at(index), np.ascontiguousarray(said).reshape(-1)[index]
-        labels, _ = gate.merged(human, wanted, table)
-        write, closed = self.gate.judge(index, human, labels)
-        piece = (index, human, labels) if write.all() else (index[write], human[write], labels[write])
-        self.voxels.write(piece)
-        organs = frozenset(self.scheme.names) - kept
+        return self._carry_out(plan_merge(self, prediction, keep_corrected))
+
+    def merge_planned(self, plan: Merging) -> MergeReport | None:
+        """Take a model's labels as it was worked out aside; None where somebody has worked since."""
+        self.end()
+        return self._carry_out(plan) if plan.holds(self) else None
+
+    def _carry_out(self, plan: Merging) -> MergeReport:
+        self.voxels.write(plan.piece, plan.gained, plan.lost)
+        organs = frozenset(self.scheme.names) - plan.kept
         states = self._ledger.moved(organs, OrganState.PREDICTED)
-        self._make("model", organs, piece, states, bundle=prediction.bundle, by_hand=False)
-        refused = int(np.count_nonzero(wanted != labels)) + sum(places.size for places in closed.values())
-        self._refuse({gate.ORGANS: refused} if refused else {})
+        bundle = plan.prediction.bundle
+        self._make("model", organs, plan.piece, states, bundle=bundle, by_hand=False)
+        self._refuse({gate.ORGANS: plan.refused} if plan.refused else {})
         self.rewritten.emit()
-        return MergeReport(piece[0].size, refused, organs, kept)
+        return MergeReport(plan.piece[0].size, plan.refused, organs, plan.kept)
 
     # taking back
 
@@ -329,8 +315,8 @@ class Correction:
 
     def turn(self, piece: Piece, tool: str, organs: frozenset[str], states: States, **more: Any) -> None:
         """Write what the history asks for; `Undoing` has asked the gate."""
-        self.voxels.write(piece)
-        self._make(tool, organs | self._ledger.organs_in(piece), piece, states, **more)
+        touched = self._ledger.organs_of(self.voxels.write(piece))
+        self._make(tool, organs | touched, piece, states, **more)
         self._protect()
         if piece[0].size:
             self.rewritten.emit()
@@ -346,7 +332,8 @@ class Correction:
         return Snapshot(self.case.id, labels, known, self._version)
 
     def saved(self, snapshot: Snapshot) -> None:
-        """Note that a snapshot is on disk; what happened since stays unsaved."""
+        """Note that a snapshot is on disk and needed no more; what happened since stays unsaved."""
+        self.voxels.give_back(snapshot.labels.array)
         was_dirty, self._saved = self.dirty, snapshot.version
         if was_dirty != self.dirty:
             self.dirty_changed.emit(self.dirty)

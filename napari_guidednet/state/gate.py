@@ -24,6 +24,13 @@ def protection(values: Iterable[int]) -> Mask:
     return table
 
 
+def looked_up(table: Mask, labels: Labels) -> Mask:
+    """Give what a table (256,) says of each label; many times faster than an index made of labels."""
+    values = labels.astype(np.uint8, copy=False)
+    found: Mask = np.frombuffer(values.tobytes().translate(table.tobytes()), bool).reshape(labels.shape)
+    return found
+
+
 def allowed(old: Labels, new: Labels | int, protected: Mask) -> Mask:
     """Tell where `old` may become `new`.
 
@@ -41,9 +48,9 @@ def allowed(old: Labels, new: Labels | int, protected: Mask) -> Mask:
     """
     if isinstance(new, int) and protected[new]:
         return np.zeros(old.shape, dtype=bool)
-    free: Mask = ~protected[old]
+    free: Mask = ~looked_up(protected, old)
     if not isinstance(new, int):
-        free &= ~protected[new]
+        free &= ~looked_up(protected, new)
     return free
 
 
@@ -60,8 +67,8 @@ def merged(human: Labels, prediction: Labels, protected: Mask) -> tuple[Labels, 
     refused : int
         Voxels in which the model's wish was not followed.
     """
-    kept = protected[human]
-    beyond = protected[prediction] & ~kept
+    kept = looked_up(protected, human)
+    beyond = looked_up(protected, prediction) & ~kept
     labels = np.where(kept, human, prediction)
     labels[beyond] = 0
     refused = int(np.count_nonzero(kept & (human != prediction))) + int(np.count_nonzero(beyond))

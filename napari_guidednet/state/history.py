@@ -26,6 +26,7 @@ class History:
         self._items: dict[int, Change | Entry] = {}
         self._done: list[list[int]] = []  # strokes; each with the changes that continue it
         self._undone: list[list[int]] = []
+        self._newest: Entry | None = None  # the packed form of the newest change, which is not used yet
         for entry in past:
             self.take(entry)
 
@@ -37,6 +38,9 @@ class History:
             return
         if header.tool in _STANDING:
             return
+        if self._newest is not None:
+            self._keep(self._newest)
+        self._newest = None
         self._items[header.number] = item
         if header.continues and self._done and self._done[-1][-1] == header.number - 1:
             self._done[-1].append(header.number)
@@ -46,7 +50,16 @@ class History:
         self._undone = []
 
     def packed(self, entry: Entry) -> None:
-        """Keep the packed form of a change: it takes a fraction of the memory."""
+        """Keep the packed form of a change: it takes a fraction of the memory.
+
+        The newest is kept as it is until another comes: most likely it is what is taken back.
+        """
+        if entry.header.number == max(self._items, default=0):
+            self._newest = entry
+        else:
+            self._keep(entry)
+
+    def _keep(self, entry: Entry) -> None:
         if entry.header.number in self._items:
             self._items[entry.header.number] = entry
 
@@ -66,7 +79,10 @@ class History:
 
     def piece(self, number: int) -> Piece:
         """Give the voxels of a change and of those that continue it."""
-        return combined(_piece(self._items[n]) for n in self._group(number))
+        group = self._group(number)
+        if len(group) == 1:  # a change is in order already
+            return _piece(self._items[number])
+        return combined(_piece(self._items[n]) for n in group)
 
     def newest(self) -> Iterator[tuple[Change | Header, Piece]]:
         """Give the changes that are not taken back, newest first, each with its voxels."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import Annotation, Change, LabelScheme, OrganState, SchemeError, noted
 from .stroke import Piece
-from .voxels import count_voxels
+from .voxels import Counts, count_voxels
 
 States = dict[str, tuple[OrganState, OrganState]]  # before, after
 
@@ -116,8 +116,11 @@ class Ledger:
 
     def organs_in(self, piece: Piece) -> frozenset[str]:
         """Give the organs that lost or gained voxels."""
-        values = np.flatnonzero(count_voxels(piece[1]) + count_voxels(piece[2]))
-        scheme = self._scheme
+        return self.organs_of(count_voxels(piece[1]) + count_voxels(piece[2]))
+
+    def organs_of(self, counts: Counts) -> frozenset[str]:
+        """Give the organs whose values have been counted, (256,)."""
+        scheme, values = self._scheme, np.flatnonzero(counts)
         return frozenset(scheme.organ(int(v)).name for v in values if 0 < v < scheme.n_classes)
 
     def _worked_s(self) -> float:

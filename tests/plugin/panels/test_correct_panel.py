@@ -164,6 +164,7 @@ def test_a_failed_save_is_said_and_tried_again(with_case, monkeypatch, qtbot):
 def test_opening_another_case_saves_the_first(with_case, qtbot):
     with_case.desk.correction.confirm(["liver"])
     with_case.desk.open_case("labelled")
+    qtbot.waitUntil(lambda: with_case.desk.session.case.id == "labelled", timeout=10_000)
     assert with_case.desk.session.project.annotation("unlabelled").confirmed == {"liver"}
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from guidednet_training.core.journal import packed
 from napari_guidednet.backend import AMOS_15, OrganState
 from napari_guidednet.state.correction import Correction
 from napari_guidednet.state.session import Prediction, Session
@@ -155,3 +156,20 @@ def test_pieces_combined_do_what_they_did_one_by_one(writes):
     again = np.zeros(8, np.uint8)
     again[index] = new
     assert np.array_equal(again, labels)
+
+
+def test_packed_changes_are_taken_back_like_fresh_ones(correction: Correction):
+    """The writing thread packs changes as they reach the disk: the newest may be packed before or after."""
+    made = []
+    correction.journaled.connect(made.append)
+    for z in range(2, 6):
+        _paint(correction, np.s_[z, 2, :6], LIVER)
+        correction.history.packed(packed(made[-1]))
+    correction.undo()
+    correction.redo()
+    _paint(correction, np.s_[6, 2, :6], SPLEEN)
+    for change in made[-3:]:
+        correction.history.packed(packed(change))
+    for left in (24, 18, 12, 6, 0):
+        assert correction.undo().done
+        assert np.count_nonzero(correction.labels) == left

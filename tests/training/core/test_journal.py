@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 
 from guidednet_training.core import journal_writer
 from guidednet_training.core.case import OrganState
-from guidednet_training.core.errors import FileError
+from guidednet_training.core.errors import DamagedError, FileError
 from guidednet_training.core.journal import (
     Change,
+    Entry,
     last_number,
     packed,
     read_entries,
@@ -178,3 +180,12 @@ def test_a_full_disk_loses_nothing_that_is_in_memory(tmp_path: Path, monkeypatch
         time.sleep(0.01)
     writer.close()
     assert [change.number for change in read_journal(tmp_path)] == [1, 2]
+
+
+def test_a_run_without_length_is_damage(tmp_path: Path):
+    step = np.array([3, 4], np.int64).tobytes()
+    length = np.array([2, 0], np.uint32).tobytes()
+    payload = zlib.compress(step + length + bytes([0, 0]) + bytes([1, 1]))
+    entry = Entry(packed(_change(1, [3, 4])).header, payload)
+    with pytest.raises(DamagedError, match="does not hold"):
+        entry.change()

@@ -281,12 +281,14 @@ def _unpacked(payload: bytes, voxels: int) -> tuple[NDArray[np.int64], NDArray[n
     columns = _decompressed(payload, voxels)
     count = len(columns) // _RUN.itemsize
     step, length, old, new = _columns(columns, count)
-    if int(length.sum(dtype=np.int64)) != voxels:
+    if int(length.sum(dtype=np.int64)) != voxels or not length.all():
         raise DamagedError("A change in the journal does not hold the voxels it speaks of.", _HINT)
     length = length.astype(np.int64)
-    before = np.cumsum(length) - length
-    index = np.repeat(np.cumsum(step) - before, length) + np.arange(voxels)
-    return index, np.repeat(old, length), np.repeat(new, length)
+    first = np.cumsum(length) - length
+    index = np.ones(voxels, np.int64)  # from one voxel to the next, and at the start of a run from the last
+    index[first] = step
+    index[first[1:]] -= length[:-1] - 1
+    return np.cumsum(index, out=index), np.repeat(old, length), np.repeat(new, length)
 
 
 def _decompressed(payload: bytes, voxels: int) -> bytes:
