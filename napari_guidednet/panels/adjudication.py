@@ -9,6 +9,7 @@ from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..backend import (
+    Change,
     Difference,
     Differences,
     Project,
@@ -21,6 +22,7 @@ from ..backend import (
 )
 from ..state.adjudication import Taking, give_back, take
 from ..state.correction import Correction
+from ..state.history import REDO, UNDO
 from .buttons import button
 from .guard import guarded
 from .tables import ROW_HEIGHT, PlainTable
@@ -49,6 +51,7 @@ class AdjudicationBox(QWidget):
         self.found: Differences | None = None
         self._second: Volume | None = None
         self._taken: dict[str, Side] = {}
+        self._takings: dict[int, Taking] = {}  # of the open case, by the change that each made
         self._waits = False  # for the case to be opened, to go to the selected region
         self.text = QLabel()
         self.text.setWordWrap(True)
@@ -184,8 +187,11 @@ class AdjudicationBox(QWidget):
             compare.take(SECOND, self._second.array)
             compare.show("difference")
 
-    def _on_case(self, _correction: Correction | None) -> None:
+    def _on_case(self, correction: Correction | None) -> None:
         waits, self._waits = self._waits, False
+        self._takings = {}
+        if correction is not None:
+            correction.journaled.connect(self._follow)
         self._enable()
         if waits and self._correction() is not None:
             self._soon.start()  # the desk has its own word about the case first
@@ -196,6 +202,8 @@ class AdjudicationBox(QWidget):
         if region is None or correction is None:
             return
         taking = take(correction, region, side)
+        if taking.change is not None:
+            self._takings[taking.change] = taking
         if taking.refused:
             self.desk.say(
                 f"{taking.refused:,} voxels of {correction.case.id} are locked and were left as they were: "
@@ -221,6 +229,14 @@ class AdjudicationBox(QWidget):
         give_back(correction, taking)
         self._note(taking.difference, None)
         self.desk.say(f"The region in {correction.case.id} is open again, its labels are as before.")
+
+    @guarded
+    def _follow(self, change: Change) -> None:
+        """Open a region again whose answer is taken back by Ctrl+Z; settle it when that is done again."""
+        taking = self._takings.get(change.of or 0)
+        if taking is not None and change.tool in (UNDO, REDO) and self._correction() is not None:
+            settled = change.tool == REDO and not taking.refused
+            self._note(taking.difference, taking.side if settled else None)
 
     def _note(self, region: Difference, side: Side | None) -> None:
         if self.reading is not None:

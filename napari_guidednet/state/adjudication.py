@@ -15,12 +15,17 @@ TOOL = "adjudication"  # its name in the journal
 
 @dataclass(frozen=True, eq=False)
 class Taking:
-    """What taking an answer came to, in voxels, and the labels that were there before."""
+    """What taking an answer came to, in voxels, and the labels that were there before.
+
+    `change` is the number of the change it made, None where nothing changed.
+    """
 
     difference: Difference
+    side: Side
     written: int
     refused: int
     before: gate.Labels
+    change: int | None
 
 
 def take(correction: Correction, difference: Difference, side: Side) -> Taking:
@@ -31,26 +36,17 @@ def take(correction: Correction, difference: Difference, side: Side) -> Taking:
     """
     before = correction.labels[difference.box].copy()
     wanted = settled_labels(correction.labels, difference, side)
-    return _write(correction, difference, wanted, before, TOOL)
+    writing = correction.write(difference.box, wanted, TOOL)
+    change = correction.history.undoable if writing.written else None
+    return Taking(difference, side, writing.written, writing.refused, before, change)
 
 
-def give_back(correction: Correction, taking: Taking) -> Taking:
+def give_back(correction: Correction, taking: Taking) -> None:
     """Put the labels of a region back to what they were before an answer was taken."""
+    if taking.change is not None and correction.history.undoable == taking.change:
+        correction.undo()
+        return
     box, mask = taking.difference.box, taking.difference.mask
     now = correction.labels[box].copy()
-    wanted = np.where(mask, taking.before, now)
-    return _write(correction, taking.difference, wanted, now, f"undo {TOOL}")
-
-
-def _write(
-    correction: Correction, difference: Difference, wanted: gate.Labels, before: gate.Labels, tool: str
-) -> Taking:
-    changed = wanted != before
-    values = np.union1d(before[changed], wanted[changed]).tolist()
-    concerned = {name for name in correction.confirmed if correction.scheme.value(name) in values}
-    correction.reopen(concerned)
-    try:
-        writing = correction.write(difference.box, wanted, tool)
-    finally:
-        correction.confirm(concerned)
-    return Taking(difference, writing.written, writing.refused, before)
+    wanted = np.where(mask, taking.before, now)  # there was other work since: that stays
+    correction.write(box, wanted, f"undo {TOOL}")

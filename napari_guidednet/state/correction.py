@@ -181,6 +181,10 @@ class Correction:
         """Tell where organ locks let a writer turn `old` into `new`; see `gate.allowed`."""
         return gate.allowed(old, new, self.gate.protected)
 
+    def gate_of(self, tool: str) -> gate.Gate:
+        """Give what a tool is measured by: a confirmation gives way to whoever vouches, a lock does not."""
+        return self._vouched_gate if tool in gate.VOUCHED else self.gate
+
     def begin(self) -> None:
         """What is written from now on is one stroke."""
         self.commit()
@@ -211,7 +215,7 @@ class Correction:
             Where something was written.
         """
         old = self.voxels.at(index)
-        write, refused = self.gate.judge(index, old, new)
+        write, refused = self.gate_of(tool).judge(index, old, new)
         places = index[write]
         values = np.full(places.size, new, np.uint8) if isinstance(new, int) else new[write]
         piece = places, old[write], values
@@ -228,7 +232,7 @@ class Correction:
         tool, piece = self._stroke.tool, self._stroke.take()
         if piece[0].size:
             names = self._ledger.organs_in(piece)
-            states = self._ledger.moved(names, OrganState.CORRECTED)
+            states = self._ledger.moved(names - self.confirmed, OrganState.CORRECTED)
             goes_on = self._stroke.held and self._stroke.begun
             self._stroke.begun = True
             self._make(tool, names, piece, states, bundle=bundle, continues=goes_on)
@@ -381,16 +385,17 @@ class Correction:
         self.repair()
 
     def _protect(self) -> None:
-        values = [self.scheme.value(name) for name in self.protected]
-        strange = range(self.scheme.n_classes, UNKNOWN)  # values of no organ are never written
-        table = gate.protection([*values, *strange])
-        axis = self.case.image.geometry.reorient_to(DISPLAY).permutation[0]
         former = getattr(self, "gate", None)
-        self.gate = gate.Gate(
-            table, self.case.image.geometry.shape, axis, self.confirmed_slices, self._outside
-        )
+        self.gate, self._vouched_gate = self._closed_to(self.protected), self._closed_to(self.locks)
         if former is not None:
             self.locks_changed.emit()
+
+    def _closed_to(self, organs: frozenset[str]) -> gate.Gate:
+        geometry = self.case.image.geometry
+        strange = range(self.scheme.n_classes, UNKNOWN)  # values of no organ are never written
+        table = gate.protection([*(self.scheme.value(name) for name in organs), *strange])
+        axis = geometry.reorient_to(DISPLAY).permutation[0]
+        return gate.Gate(table, geometry.shape, axis, self.confirmed_slices, self._outside)
 
     def _make(self, tool: str, organs: frozenset[str], piece: Piece, states: States, **more: Any) -> None:
         """Journal a change whose voxels are written, and tell everybody."""

@@ -15,6 +15,9 @@ Mask = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.int64]
 
 ORGANS, SLICES, OUTSIDE = "organs", "slices", "outside"  # why voxels are refused
+VOUCHED = frozenset(
+    {"adjudication", "undo adjudication"}
+)  # tools whose user vouches: a confirmation gives way
 
 
 def protection(values: Iterable[int]) -> Mask:

@@ -61,12 +61,12 @@ class Undoing:
         still = correction.voxels.at(index) == now  # what was changed since in another way stays
         if not still.all():
             index, now, new = index[still], now[still], new[still]
-        write, refused = correction.gate.judge(index, now, new, undoing=True)
+        headers = self.history.headers(number)
+        write, refused = correction.gate_of(headers[0].tool).judge(index, now, new, undoing=True)
         if not write.all():
             counts = {reason: int(places.size) for reason, places in refused.items()}
             why = refusal(counts, correction.titles(correction.protected))
             return Undone(False, f"Not {_WORDS[tool].lower()}: {why} Unlock or reopen them first.")
-        headers = self.history.headers(number)
         whole = headers if organ is None else ()  # taking back one organ's voxels turns nothing else
         named = {name for header in headers for name in header.organs} if organ is None else {organ}
         slices = tuple(n for header in whole for n in header.slices)

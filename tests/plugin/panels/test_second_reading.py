@@ -138,6 +138,17 @@ def test_a_difference_is_shown_taken_and_given_back(read_twice, listed, qtbot):
     assert settlements(desk.session.project, "labelled").taken == {}
 
 
+def test_one_ctrl_z_opens_the_region_again(read_twice, listed):
+    desk, region = read_twice.desk, listed.selected
+    listed.second.click()
+    desk.correction.undo()
+    assert (desk.correction.labels[region.box][region.mask] == LIVER).all()
+    assert settlements(desk.session.project, "labelled").taken == {}
+    assert texts(listed.table, 0)[3] == ""
+    desk.correction.redo()
+    assert settlements(desk.session.project, "labelled").taken == {region.key: "second"}
+
+
 def test_a_lock_holds_against_the_second_reader(read_twice, listed):
     desk, region = read_twice.desk, listed.selected
     desk.correction.lock(["liver"])

@@ -44,6 +44,44 @@ def test_the_answer_can_be_given_back(correction, region):
     assert correction.confirmed == set(AMOS_15.names)
 
 
+def test_a_decision_is_one_step_back_and_one_forth(correction, region):
+    before = correction.labels.copy()
+    take(correction, region, "second")
+    after = correction.labels.copy()
+    undone = correction.undo()
+    assert undone.done
+    assert "adjudication of" in undone.text
+    np.testing.assert_array_equal(correction.labels, before)
+    assert correction.confirmed == set(AMOS_15.names)
+    assert correction.redo().done
+    np.testing.assert_array_equal(correction.labels, after)
+    assert correction.confirmed == set(AMOS_15.names)
+
+
+def test_a_lock_set_since_holds_against_taking_back(correction, region):
+    take(correction, region, "second")
+    correction.lock(["spleen"])
+    assert not correction.undo().done
+    assert (correction.labels[4:10, 6:14, 6:14] == SPLEEN).all()
+
+
+def test_what_others_wrote_into_confirmed_organs_stays_closed(correction, region):
+    take(correction, region, "second")
+    correction.undo()
+    correction.undo()  # the confirmation of before
+    assert not correction.confirmed
+    assert correction.undo().text.startswith("Taken back: paint")
+
+
+def test_given_back_after_other_work_that_work_stays(correction, region):
+    before = correction.labels.copy()
+    taking = take(correction, region, "second")
+    correction.reopen(["aorta"])
+    give_back(correction, taking)
+    np.testing.assert_array_equal(correction.labels, before)
+    assert correction.confirmed == set(AMOS_15.names) - {"aorta"}
+
+
 def test_a_lock_by_hand_holds(correction, region):
     correction.lock(["spleen"])
     taking = take(correction, region, "second")
