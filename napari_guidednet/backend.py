@@ -14,6 +14,7 @@ from guidednet_training.core.agreement import Agreement, Difference, Differences
 from guidednet_training.core.anatomy_checks import check_anatomy
 from guidednet_training.core.anatomy_facts import CheckedCase
 from guidednet_training.core.annotating import changed_box, read_structures, replace_organs
+from guidednet_training.core.body import Outside, find_outside
 from guidednet_training.core.bug_report import bug_report, save_bug_report
 from guidednet_training.core.bundle import (
     BundleManifest,
@@ -41,6 +42,16 @@ from guidednet_training.core.errors import (
 from guidednet_training.core.estimate import Estimate, Measured, Pace, Workload, estimate
 from guidednet_training.core.exporting import export_nifti, export_nnunet
 from guidednet_training.core.files import read_text, write_text
+from guidednet_training.core.gate import (
+    ORGANS,
+    OUTSIDE,
+    SLICES,
+    Gate,
+    allowed,
+    looked_up,
+    protection,
+    refusal,
+)
 from guidednet_training.core.geometry import DISPLAY, Geometry, Reorient
 from guidednet_training.core.handing_over import HandOver, export_dicom
 from guidednet_training.core.import_plan import ImportPlan
@@ -129,9 +140,12 @@ __all__ = [
     "LOCK",
     "LOST",
     "MIXTURE",
+    "ORGANS",
+    "OUTSIDE",
     "PRESETS",
     "RECORD",
     "SCHEMES",
+    "SLICES",
     "SUFFIXES",
     "UNDIVIDED",
     "UNFENCE",
@@ -161,6 +175,7 @@ __all__ = [
     "FileError",
     "Findings",
     "Fix",
+    "Gate",
     "Geometry",
     "GeometryError",
     "GuidedNetError",
@@ -181,6 +196,7 @@ __all__ = [
     "OrganFigures",
     "OrganMeasure",
     "OrganState",
+    "Outside",
     "Pace",
     "PatchSpec",
     "Place",
@@ -211,6 +227,7 @@ __all__ = [
     "Volume",
     "Workload",
     "agreements",
+    "allowed",
     "apply_import",
     "bug_report",
     "canonical_name",
@@ -227,12 +244,14 @@ __all__ = [
     "export_nifti",
     "export_nnunet",
     "find_doubts",
+    "find_outside",
     "first_folder",
     "free_memory",
     "has_starter",
     "id_from_path",
     "is_volume_path",
     "local_day",
+    "looked_up",
     "make_phantom",
     "make_sample_project",
     "mended",
@@ -247,6 +266,7 @@ __all__ = [
     "preset_spec",
     "promotion",
     "propose_organs",
+    "protection",
     "publish_bundle",
     "ranked",
     "read_colours",
@@ -264,6 +284,7 @@ __all__ = [
     "read_text",
     "read_volume",
     "readings",
+    "refusal",
     "remedied",
     "repair_words",
     "replace_organs",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from ..state.body import Outside, find_outside
+from ..backend import Outside, find_outside
 from ..state.correction import Correction
 from .buttons import button
 from .command import Command

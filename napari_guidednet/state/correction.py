@@ -19,15 +19,15 @@ from ..backend import (
     Annotation,
     GeometryError,
     OrganState,
+    Outside,
     current_author,
 )
 from . import gate
-from .body import Outside
-from .gate import Index, Labels, Mask
+from .gate import Index, Labels, Mask, refusal
 from .history import History
 from .ledger import Ledger, States
 from .merging import Merging, plan_merge
-from .outcome import MergeReport, Snapshot, Undone, Writing, refusal
+from .outcome import MergeReport, Snapshot, Undone, Writing
 from .session import OpenCase, Prediction
 from .stroke import Piece, Stroke, combined
 from .undoing import Undoing
@@ -167,7 +167,7 @@ class Correction:
         return self._outside is not None
 
     def keep_inside(self, outside: Outside | None) -> None:
-        """Let no organ be written there (see `body.find_outside`), or anywhere again if None."""
+        """Let no organ be written there (see `find_outside`), or anywhere again if None."""
         self._settle()
         self._outside = outside
         if (outside is not None) != self.annotation.inside_body:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..backend import Annotation, Project, Volume
-from . import gate
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,23 +69,3 @@ class Snapshot:
             When it cannot be written; the earlier pair is untouched.
         """
         project.save_labels(self.case, self.labels, self.annotation)
-
-
-def refusal(counts: Mapping[str, int], protected: str) -> str:
-    """Say what was refused, and what lets it through.
-
-    Parameters
-    ----------
-    counts : mapping of reason to voxels
-        Reasons as in `gate`.
-    protected : str
-        The locked or confirmed organs, in words.
-    """
-    parts = []
-    if count := counts.get(gate.ORGANS, 0):
-        parts.append(f"{count:,} voxels belong to locked or confirmed organs ({protected})")
-    if count := counts.get(gate.SLICES, 0):
-        parts.append(f"{count:,} voxels lie in confirmed slices")
-    if count := counts.get(gate.OUTSIDE, 0):
-        parts.append(f"{count:,} voxels lie outside the body")
-    return f"{'; '.join(parts)}: left as they are." if parts else ""

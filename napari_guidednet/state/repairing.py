@@ -16,8 +16,8 @@ from ..backend import (
     repair_words,
 )
 from .correction import Correction
+from .gate import refusal
 from .opinions import said_at
-from .outcome import refusal
 from .suggestion import Suggestion
 
 TOOL = "repair"  # its name in the journal

@@ -18,11 +18,13 @@ from ..backend import (
     GeometryError,
     LabelScheme,
     OrganState,
+    Outside,
     PredictionRecord,
     Project,
     ProjectError,
     Split,
     Volume,
+    find_outside,
     has_starter,
     read_entries,
     read_labels,
@@ -31,7 +33,6 @@ from ..backend import (
     scheme_named,
     starter_name,
 )
-from .body import Outside, find_outside
 from .rows import BundleRow as BundleRow  # part of what a session gives
 from .rows import CaseRow as CaseRow
 from .rows import bundle_row, case_row

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..backend import Change, Header, OrganState
+from .gate import refusal
 from .history import REDO, UNDO, UNDO_ORGAN, History
 from .ledger import States
-from .outcome import Undone, refusal
+from .outcome import Undone
 from .stroke import Index, Piece
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from napari_guidednet.backend import (
     OrganState,
     ProjectError,
     SchemeError,
+    find_outside,
     make_phantom,
 )
-from napari_guidednet.state.body import find_outside
 from napari_guidednet.state.correction import Correction
 from napari_guidednet.state.session import OpenCase, Prediction, Session
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from napari_guidednet.backend import Outside
 from napari_guidednet.state import gate
-from napari_guidednet.state.body import Outside
 
 SMALL = arrays.arrays(np.uint8, (3, 4), elements=st.integers(0, 5))
 

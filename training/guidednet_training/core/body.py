@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ..backend import Volume
+from .geometry import DISPLAY
+from .volume import Volume
 
 _AIR_HU = -300.0
 _CELL_MM = 4.0  # skin and clothes need no finer grid; a large CT takes a fraction of a second
@@ -56,7 +57,7 @@ def find_outside(image: Volume) -> Outside:
     body = _largest(ndimage.binary_opening(dense))
     if not body.any():
         body[...] = True
-    axial = image.geometry.reorient_to("SAR").permutation[0]
+    axial = image.geometry.reorient_to(DISPLAY).permutation[0]
     slices = np.moveaxis(body, axial, 0)  # a view: filled in place
     for plane in slices:
         plane[...] = ndimage.binary_fill_holes(plane)
