@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from guidednet_training.cli import main
+from guidednet_training.core import closed_case
+from guidednet_training.core.body import Outside
 from guidednet_training.core.labels import FLARE_13
 from guidednet_training.core.project import Project
 from guidednet_training.core.volume import read_volume
@@ -54,3 +56,21 @@ def test_mistakes_are_messages(project, tmp_path, capsys):
     assert "no case 'two'" in capsys.readouterr().err
     assert guidednet("annotate", project, "one", project / "project.json") == 1
     assert "no DICOM file" in capsys.readouterr().err
+
+
+def test_what_lies_outside_the_body_is_refused_as_in_the_window(project, tmp_path, capsys, monkeypatch):
+    assert guidednet("export", project, "--format", "dicom-seg", "--out", tmp_path / "out") == 0
+    with Project.open(project, write=True) as opened:
+        before = opened.labels("one")
+        known = opened.annotation("one").model_copy(update={"change": None, "inside_body": True})
+        opened.save_labels("one", before.like(np.zeros(SHAPE, np.uint8), "labels"), known)
+    cells = np.zeros(SHAPE, bool)
+    cells[1] = True
+    monkeypatch.setattr(closed_case, "find_outside", lambda image: Outside(cells, (1, 1, 1), SHAPE))
+    words = ("annotate", project, "one", tmp_path / "out" / "one_seg.dcm", "--organs", "Liver=liver")
+    assert guidednet(*words) == 0
+    assert "25 voxels lie outside the body: left as they are." in capsys.readouterr().out
+    assert np.flatnonzero(Project.open(project).labels("one").array.any(axis=(1, 2))).tolist() == [2]
+    assert guidednet(*words, "--outside-body") == 0
+    assert "outside the body" not in capsys.readouterr().out
+    assert np.flatnonzero(Project.open(project).labels("one").array.any(axis=(1, 2))).tolist() == [1, 2]

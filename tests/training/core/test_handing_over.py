@@ -4,8 +4,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from guidednet_training.core import dicom_seg, handing_over
+from guidednet_training.core import closed_case, dicom_seg, handing_over
 from guidednet_training.core.annotating import chosen_organs, read_structures, take_structures
+from guidednet_training.core.body import Outside
 from guidednet_training.core.case import Annotation, Edit, OrganState
 from guidednet_training.core.errors import FileError, GuidedNetError, ProjectError, SchemeError
 from guidednet_training.core.exporting import export_nifti, export_nnunet
@@ -211,6 +212,26 @@ def test_confirmed_slices_and_locks_stay(project, drawn):
     np.testing.assert_array_equal(project.labels("two").array, some_labels())
     assert taken.changed == 0
     assert taken.refused == np.count_nonzero(other != some_labels())
+
+
+def test_organs_end_inside_the_body_where_the_case_says_so(project, drawn, monkeypatch):
+    path, other = drawn
+    cells = np.zeros(other.shape, bool)
+    cells[:2] = True
+    outside = Outside(cells, (1, 1, 1), other.shape)
+    monkeypatch.setattr(closed_case, "find_outside", lambda image: outside)
+    known = project.annotation("two").model_copy(update={"inside_body": True, "change": None})
+    free = known.model_copy(update={"organs": dict.fromkeys(known.organs, OrganState.CORRECTED)})
+    project.save_labels("two", project.labels("two"), free)
+    found = read_structures(path, project.case("two").geometry)
+    organs = chosen_organs(project, found, None)
+    beyond = cells & (other != some_labels()) & (other != 0)
+    taken = take_structures(project, "two", found, organs)
+    assert taken.refused == np.count_nonzero(beyond) > 0
+    assert f"{taken.refused:,} voxels lie outside the body" in taken.refusal
+    np.testing.assert_array_equal(project.labels("two").array, np.where(beyond, some_labels(), other))
+    assert take_structures(project, "two", found, organs, outside_body=True).refusal == ""
+    np.testing.assert_array_equal(project.labels("two").array, other)
 
 
 def test_mistakes_are_sentences(project, drawn):

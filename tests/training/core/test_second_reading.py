@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from guidednet_training.core import closed_case
 from guidednet_training.core.adjudication import note_settled, settle, settlements
+from guidednet_training.core.body import Outside
 from guidednet_training.core.case import Annotation, Edit, OrganState
 from guidednet_training.core.errors import ProjectError
 from guidednet_training.core.geometry import Geometry
+from guidednet_training.core.journal import read_journal
+from guidednet_training.core.new_case import current_author
 from guidednet_training.core.prediction import PredictionRecord, read_prediction, write_prediction
 from guidednet_training.core.project import Project
 from guidednet_training.core.second_reading import (
@@ -170,13 +174,16 @@ def test_taking_the_second_writes_it_and_the_organ_stays_confirmed(project):
     read_again(project, "ct_2", stop=12)
     reading = next(reading for reading in readings(project) if reading.case == "ct_2")
     regions = differences_of(project, reading)[0].regions
-    assert settle(project, "ct_2", regions, "second") == (8 * 8 * 16, 0)
+    settling = settle(project, "ct_2", regions, "second")
+    assert (settling.written, settling.refused, settling.settled) == (8 * 8 * 16, 0, tuple(regions))
+    last = list(read_journal(project.journal_folder("ct_2")))[-1]
+    assert (last.tool, last.author, last.voxels) == ("paint", current_author(), 8 * 8 * 16)
     np.testing.assert_array_equal(project.labels("ct_2").array, labels(12).array)
     assert project.annotation("ct_2").confirmed == {"liver"}
     assert settlements(project, "ct_2").taken == {regions[0].key: "second"}
     (agreed,) = agreements(project)
     assert agreed.organs["liver"].dice < 0.7  # the readings themselves are as they were
-    assert settle(project, "ct_2", regions, "first") == (8 * 8 * 16, 0)
+    assert settle(project, "ct_2", regions, "first").written == 8 * 8 * 16
     np.testing.assert_array_equal(project.labels("ct_2").array, labels(20).array)
 
 
@@ -187,8 +194,33 @@ def test_a_locked_organ_is_not_settled(project):
     project.save_labels("ct_2", project.labels("ct_2"), locked)
     reading = next(reading for reading in readings(project) if reading.case == "ct_2")
     regions = differences_of(project, reading)[0].regions
-    assert settle(project, "ct_2", regions, "second") == (0, 8 * 8 * 16)
+    settling = settle(project, "ct_2", regions, "second")
+    assert (settling.written, settling.refused, settling.settled) == (0, 8 * 8 * 16, ())
+    assert "locked or confirmed organs (Liver)" in settling.refusal
     assert settlements(project, "ct_2").taken == {}
+
+
+def test_confirmed_slices_and_the_bodys_edge_are_not_settled(project, monkeypatch):
+    draw_cases(project, 1.0)
+    read_again(project, "ct_2", stop=12)
+    reading = next(reading for reading in readings(project) if reading.case == "ct_2")
+    regions = differences_of(project, reading)[0].regions
+    known = project.annotation("ct_2")
+    cells = np.zeros(SHAPE, bool)
+    cells[:, :, :6] = True
+    monkeypatch.setattr(closed_case, "find_outside", lambda image: Outside(cells, (1, 1, 1), SHAPE))
+    project.save_labels("ct_2", labels(20), known.model_copy(update={"slices": (2,), "change": None}))
+    settling = settle(project, "ct_2", regions, "second")
+    assert settling.refusal == "128 voxels lie in confirmed slices: left as they are."
+    assert (settling.refused, settling.settled) == (8 * 16, ())
+    project.save_labels("ct_2", labels(20), known.model_copy(update={"inside_body": True, "change": None}))
+    assert settle(project, "ct_2", regions, "second").refusal == ""  # emptying is allowed anywhere
+    settling = settle(project, "ct_2", regions, "first")  # the liver comes back, as far as the body goes
+    assert "outside the body" in settling.refusal
+    assert settling.written + settling.refused == 8 * 8 * 16
+    assert settling.settled == ()
+    assert settle(project, "ct_2", regions, "first", outside_body=True).settled == tuple(regions)
+    np.testing.assert_array_equal(project.labels("ct_2").array, labels(20).array)
 
 
 def test_nothing_to_read_is_said(tmp_path):

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ..core.project import Project
     from ..core.structures import StructureSet
 
+OUTSIDE_BODY = (
+    "write organs outside the body as well (default: as set for the case in napari, "
+    "'Organs end inside the body')"
+)
 FORMATS = ("nifti", "nnunet", "dicom-seg", "rtstruct")
 
 
@@ -63,6 +67,7 @@ def _register_annotate(verbs: Any) -> None:
         "--organs", metavar="A=ORGAN,...",
         help="which structure, by name or number, is which organ; others are left out (default: by name)",
     )  # fmt: skip
+    annotate.add_argument("--outside-body", action="store_true", help=OUTSIDE_BODY)
     annotate.add_argument("--dry-run", action="store_true", help="show what is in the file, change nothing")
     annotate.set_defaults(act=_annotate)
 
@@ -120,10 +125,10 @@ def _annotate(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             print("Nothing was changed.")
             return 0
-        taken = take_structures(project, arguments.case, found, organs)
+        taken = take_structures(project, arguments.case, found, organs, arguments.outside_body)
     print(f"Took {', '.join(taken.organs)} into {arguments.case}: {taken.changed:,} voxels changed.")
-    if taken.refused:
-        print(f"{taken.refused:,} voxels are confirmed or locked and stayed as they were.")
+    if taken.refusal:
+        print(taken.refusal)
     if taken.doubled:
         print(f"{taken.doubled:,} voxels are in two structures; the later one in the file has them.")
     return 0

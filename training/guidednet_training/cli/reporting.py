@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ProjectError
+from .exchange import OUTSIDE_BODY
 
 if TYPE_CHECKING:
     from ..core.agreement import Agreement
@@ -60,6 +61,7 @@ def _register_reread(verbs: Any) -> None:
     reread.add_argument(
         "--regions", type=_numbers, default=None, metavar="1,3", help="with --take: only these (default: all)"
     )
+    reread.add_argument("--outside-body", action="store_true", help=f"with --take: {OUTSIDE_BODY}")
     reread.set_defaults(act=_reread)
 
 
@@ -195,10 +197,11 @@ def _settle(project: Project, arguments: argparse.Namespace) -> None:
             f"See it: guidednet reread {project.folder} --case {arguments.case}",
         )
     regions = [found[number - 1] for number in wanted]
-    written, refused = settle(project, arguments.case, regions, arguments.take)
-    print(f"Took the {arguments.take} reader's answer in {len(regions)} regions: {written:,} voxels changed.")
-    if refused:
-        print(f"{refused:,} voxels belong to locked organs and were left; the regions stay open.")
+    done = settle(project, arguments.case, regions, arguments.take, arguments.outside_body)
+    taken = f"Took the {arguments.take} reader's answer in {len(regions)} regions"
+    print(f"{taken}: {done.written:,} voxels changed.")
+    if done.refusal:
+        print(f"{done.refusal} {len(regions) - len(done.settled)} of the regions stay open.")
 
 
 def _reading(project: Project, case: str) -> Reading:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from .agreement import Difference
+from .case import Annotation, Edit
+from .closed_case import gate_of, let_through, titles
 from .errors import ProjectError
 from .files import read_text, write_text
 from .new_case import current_author
@@ -61,21 +64,39 @@ def settled_labels(labels: NDArray[np.uint8], difference: Difference, take: Side
     return wanted
 
 
-def settle(project: Project, case: str, differences: Sequence[Difference], take: Side) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Settling:
+    """What settling came to, in voxels.
+
+    Attributes
+    ----------
+    refused : int
+        Voxels that stay as they were; `refusal` says why, in words.
+    settled : tuple of Difference
+        Those in which nothing was refused; the others stay open.
+    """
+
+    written: int
+    refused: int
+    refusal: str
+    settled: tuple[Difference, ...]
+
+
+def settle(
+    project: Project, case: str, differences: Sequence[Difference], take: Side, outside_body: bool = False
+) -> Settling:
     """Write one reading's answer into the labels of the case, and remember that it was taken.
 
-    Organs stay confirmed: who settles a difference vouches for the answer. The former labels stay in the
-    history of the case.
+    Organs stay confirmed: who settles a difference vouches for the answer. Locked organs, confirmed slices
+    and, where the case says so, the edge of the body are kept. The former labels stay in the history of the
+    case.
 
     Parameters
     ----------
     project : Project
         Open for writing.
-
-    Returns
-    -------
-    written, refused : int
-        Voxels; locked organs are left as they are.
+    outside_body : bool
+        Let organs be written outside the body, whatever the case says.
 
     Raises
     ------
@@ -85,22 +106,29 @@ def settle(project: Project, case: str, differences: Sequence[Difference], take:
     labels, annotation = project.labels(case), project.annotation(case)
     if labels is None or annotation is None:
         raise ProjectError(f"Case '{case}' has no labels to settle anything in.")
-    array = labels.array.copy()
-    locked = [project.scheme.value(name) for name in annotation.locks]
-    written = refused = 0
+    wanted = labels.array.copy()
     for difference in differences:
-        here = array[difference.box]
-        wanted = settled_labels(array, difference, take)
-        changes = here != wanted
-        held = changes & (np.isin(here, locked) | np.isin(wanted, locked))
-        here[changes & ~held] = wanted[changes & ~held]
-        written, refused = written + int((changes & ~held).sum()), refused + int(held.sum())
-    if written:
-        fresh = annotation.model_copy(update={"change": None})  # what it changes is journaled
-        project.save_labels(case, labels.like(array, "labels"), fresh)
-    if not refused:
-        note_settled(project, case, differences, take)
-    return written, refused
+        wanted[difference.box] = settled_labels(wanted, difference, take)
+    gate = gate_of(project, case, annotation, annotation.locks, outside_body)
+    passed = let_through(gate, labels.array, wanted, titles(project.scheme, annotation.locks))
+    if passed.written:
+        fresh = annotation.model_copy(update={"edits": _edited(annotation, project, differences)})
+        fresh = fresh.model_copy(update={"change": None})  # what it changes is journaled
+        project.save_labels(case, labels.like(passed.labels, "labels"), fresh)
+    refused = np.zeros(wanted.shape, bool)
+    refused.reshape(-1)[passed.refused] = True
+    settled = tuple(each for each in differences if not refused[each.box][each.mask].any())
+    if settled:
+        note_settled(project, case, settled, take)
+    return Settling(passed.written, passed.refused.size, passed.refusal, settled)
+
+
+def _edited(annotation: Annotation, project: Project, differences: Sequence[Difference]) -> tuple[Edit, ...]:
+    scheme = project.scheme
+    values = {value for each in differences for value in (each.first, each.second)}
+    organs = tuple(name for name in scheme.names if scheme.value(name) in values)
+    edit = Edit(author=current_author(), when=utc_now(), action="painted", organs=organs)
+    return (*annotation.edits, edit)
 
 
 def note_settled(

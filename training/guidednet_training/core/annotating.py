@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .case import Annotation, Edit, OrganState
+from .closed_case import gate_of, let_through, titles
 from .dicom_seg_reading import SEG_STORAGE, read_seg
 from .dicom_source import is_dicom_source, read_source
 from .errors import FileError, GuidedNetError, SchemeError
 from .geometry import Geometry
 from .labels import BACKGROUND
 from .new_case import current_author
-from .place import axial_axis
 from .project import Project
 from .project_file import utc_now
 from .rtstruct import RTSTRUCT_STORAGE
@@ -39,7 +39,7 @@ class Taken:
     organs : tuple of str
         Those that were taken, in the order of the scheme.
     refused : int
-        Voxels that belong to confirmed or locked organs or to confirmed slices.
+        Voxels that stay as they were; `refusal` says why, in words.
     doubled : int
         Voxels that the file gives to two organs; the later one has them.
     """
@@ -48,6 +48,7 @@ class Taken:
     changed: int
     refused: int
     doubled: int
+    refusal: str = ""
 
 
 def read_structures(path: Path | str, geometry: Geometry, image: Path | None = None) -> StructureSet:
@@ -114,11 +115,18 @@ def replace_organs(labels: Labels, drawn: Labels, values: list[int]) -> Labels:
     return result
 
 
-def take_structures(project: Project, case_id: str, found: StructureSet, organs: Mapping[int, str]) -> Taken:
+def take_structures(
+    project: Project,
+    case_id: str,
+    found: StructureSet,
+    organs: Mapping[int, str],
+    outside_body: bool = False,
+) -> Taken:
     """Lay structures over the labels of a case and save them; a person still has to confirm the organs.
 
     Organs taken are as in the file afterwards; all others stay where the file says nothing else. Confirmed
-    and locked organs and confirmed slices are not changed. The former labels stay in the case's history.
+    and locked organs and confirmed slices are not changed, and where the case says that organs end inside the
+    body, none is written outside it. The former labels stay in the case's history.
 
     Parameters
     ----------
@@ -128,6 +136,8 @@ def take_structures(project: Project, case_id: str, found: StructureSet, organs:
         On the grid of the case.
     organs : mapping of int to str
         Organ of each structure by its number.
+    outside_body : bool
+        Let organs be written outside the body, whatever the case says.
 
     Raises
     ------
@@ -148,17 +158,16 @@ def take_structures(project: Project, case_id: str, found: StructureSet, organs:
     known = project.annotation(case_id) or _untouched(project)
     drawn, doubled = paint_structures(found, organs, scheme)
     new = replace_organs(old, drawn, [scheme.value(name) for name in set(organs.values())])
-    wanted = new != old
-    free = wanted & ~_closed(project, known, case.geometry, old, new)
+    protected = known.confirmed | set(known.locks)
+    gate = gate_of(project, case_id, known, protected, outside_body)
+    passed = let_through(gate, old, new, titles(scheme, protected))
     names = tuple(name for name in scheme.names if name in organs.values())
-    result = np.where(free, new, old)
     open_names = [n for n in names if n not in known.confirmed and n not in known.locks]
     edit = Edit(author=current_author(), when=utc_now(), action="imported", organs=names)
     states = known.organs | dict.fromkeys(open_names, OrganState.CORRECTED)
     update = {"organs": states, "edits": (*known.edits, edit), "change": None}
-    project.save_labels(case_id, image.like(result, "labels"), known.model_copy(update=update))
-    changed = int(np.count_nonzero(free))
-    return Taken(names, changed, int(np.count_nonzero(wanted)) - changed, doubled)
+    project.save_labels(case_id, image.like(passed.labels, "labels"), known.model_copy(update=update))
+    return Taken(names, passed.written, passed.refused.size, doubled, passed.refusal)
 
 
 def parse_organs(text: str, found: StructureSet) -> dict[int, str]:
@@ -184,17 +193,6 @@ def parse_organs(text: str, found: StructureSet) -> dict[int, str]:
 def chosen_organs(project: Project, found: StructureSet, text: str | None) -> dict[int, str]:
     """Give the organs as a person said, or as their names propose."""
     return propose_organs(found, project.scheme) if text is None else parse_organs(text, found)
-
-
-def _closed(
-    project: Project, known: Annotation, geometry: Geometry, old: Labels, new: Labels
-) -> NDArray[np.bool_]:
-    """Tell where nothing may change."""
-    table = np.zeros(256, bool)
-    table[[project.scheme.value(name) for name in known.confirmed | set(known.locks)]] = True
-    closed: NDArray[np.bool_] = table[old] | table[new]
-    np.moveaxis(closed, axial_axis(geometry), 0)[list(known.slices)] = True
-    return closed
 
 
 def _untouched(project: Project) -> Annotation:
