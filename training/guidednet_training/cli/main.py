@@ -21,6 +21,7 @@ from . import (
     models,
     predicting,
     projects,
+    relocating,
     repairing,
     reporting,
     runs,
@@ -80,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for family in (
         desktop, projects, exchange, predicting, training, evaluating, experiment, models, reporting,
-        repairing, runs,
+        repairing, relocating, runs,
     ):  # fmt: skip
         family.register(verbs)
     return parser

@@ -253,7 +253,7 @@ class Project:
         if not path.exists():
             raise FileError(
                 f"The CT of case '{case_id}' is gone: {path}.",
-                "Put it back, connect the disk, or tell the project where it is now.",
+                f"Put it back, connect the disk, or say where it is: guidednet relocate {self.folder} FOLDER",
             )
         volume = read_volume(path)
         if volume.digest() != case.digest:
