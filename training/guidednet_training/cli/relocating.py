@@ -14,7 +14,7 @@ def register(verbs: Any) -> None:
         "relocate",
         help="say where CTs are that were moved",
         description="Looks in a folder, and all below it, for the CTs that are not where the project thinks, "
-        "by their names. One is taken only if it is the very same CT (by its checksum); labels and models stay.",
+        "by their names. One is taken only if it is the very same CT, by its checksum; labels stay.",
     )
     relocate.add_argument("project", type=Path, metavar="PROJECT")
     relocate.add_argument(
