@@ -36,17 +36,23 @@ class DialogAsker:
 
     def __init__(self, parent: QWidget) -> None:
         self._parent = parent
+        self._last = Path.home()  # a study is in one place: the next question begins where the last one ended
 
     def folder(self, title: str, start: Path | None = None) -> Path | None:
         """Ask for an existing folder; None = cancelled."""
-        chosen = QFileDialog.getExistingDirectory(self._parent, title, str(start or Path.home()))
-        return Path(chosen) if chosen else None
+        chosen = QFileDialog.getExistingDirectory(self._parent, title, str(start or self._last))
+        if not chosen:
+            return None
+        self._last = Path(chosen).parent  # what is asked for next is most often beside it
+        return Path(chosen)
 
     def files(self, title: str, start: Path | None = None) -> tuple[Path, ...]:
         """Ask for image files; empty = cancelled."""
         chosen: Sequence[str] = QFileDialog.getOpenFileNames(
-            self._parent, title, str(start or Path.home()), VOLUMES
+            self._parent, title, str(start or self._last), VOLUMES
         )[0]
+        if chosen:
+            self._last = Path(chosen[0]).parent
         return tuple(Path(name) for name in chosen)
 
     def colour(self, title: str, start: str) -> str | None:

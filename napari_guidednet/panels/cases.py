@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QVBoxLayout,
     QWidget,
@@ -38,7 +39,9 @@ TIPS = (
     "Mean confidence of the newest prediction",
     "In this order a model would learn most from them; the reason stands in the tip of each number",
 )
-NEXT = len(COLUMNS) - 1
+SET, ORGANS, SURE, NEXT = 1, 3, 4, 5
+WIDEST = {SET: "train", ORGANS: "15 of 15", SURE: "100 %", NEXT: "Next"}  # the names get the rest
+LEARN_MOST = "The case a model would learn most from: it is unsure of organs that few cases teach"
 SETS = (
     ("as its name decides", None),
     ("train", "train"),
@@ -56,6 +59,11 @@ class CasesPanel(QWidget):
         super().__init__(parent)
         self.desk = desk
         self.table = PlainTable(COLUMNS, TIPS, several=True)
+        header = self.table.horizontalHeader()
+        for column, longest in WIDEST.items():
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            header.resizeSection(column, self.fontMetrics().horizontalAdvance(longest) + 12)
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # ct_0001 and ct_0002 differ at the end
         self.table.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.table.cellDoubleClicked.connect(self._open_row)
         self.table.itemSelectionChanged.connect(self.selection_changed)
@@ -64,7 +72,7 @@ class CasesPanel(QWidget):
         self.open = button("Open", "Open the selected case", self._open_selected)
         self.next_case = button(
             "Open the next",
-            "The case a model would learn most from: it is unsure of organs that few cases teach",
+            LEARN_MOST,
             self._open_next,
         )
         self.cohort = CohortBox(desk)
@@ -127,7 +135,7 @@ class CasesPanel(QWidget):
         self.select(chosen)
         self.table.blockSignals(False)
         self.selection_changed.emit()
-        self.next_case.setEnabled(any(row.mean_confidence is not None for row in rows))
+        self._offer_next(rows)
         self._order_later()
         for widget in (self.add_files, self.add_folder):
             widget.setEnabled(project is not None)
@@ -144,6 +152,20 @@ class CasesPanel(QWidget):
             font = item.font()
             font.setBold(opened)
             item.setFont(font)
+
+    def _offer_next(self, rows: Sequence[CaseRow]) -> None:
+        known = any(row.mean_confidence is not None for row in rows)
+        self.next_case.setEnabled(known)
+        for column in (SURE, NEXT):
+            self.table.setColumnHidden(column, not known)  # the names of the cases need the room
+        self.next_case.setToolTip(LEARN_MOST if known else f"{LEARN_MOST}. Segment some cases first")
+
+    def show_case(self, name: str) -> None:
+        """Select a case and bring its row into sight."""
+        self.select((name,))
+        rows = self.table.selectionModel().selectedRows()
+        if rows:
+            self.table.scrollTo(rows[0])
 
     def _order_later(self) -> None:
         session = self.desk.session

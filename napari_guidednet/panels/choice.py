@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 from ..backend import PRESETS, MethodFacts
 from ..state.training import DEFAULT, SCRATCH
+from .narrow import narrow
 
 NOTHING = "nothing (train from scratch)"
 
@@ -23,9 +24,9 @@ class TrainChoice(QWidget):
         self._methods: dict[str, MethodFacts] = {}
         self._model: str | None = None  # by the user; otherwise the model in use is started from
         self._taught: str | None = None  # by the user; otherwise the method that suits the cases
-        self.model = QComboBox()
+        self.model = narrow(QComboBox())
         self.model.setToolTip("A training that starts from a model needs far fewer steps")
-        self.method = QComboBox()
+        self.method = narrow(QComboBox())
         self.method.setToolTip("How labelled and unlabelled cases teach")
         self.preset = QComboBox()
         self.preset.setToolTip("Sets all settings below; each can be changed afterwards")

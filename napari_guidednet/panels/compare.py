@@ -14,6 +14,7 @@ from ..state.others import Other, others, read_other
 from .buttons import button
 from .command import Command
 from .guard import guarded
+from .narrow import narrow
 
 if TYPE_CHECKING:
     from ..state.correction import Correction
@@ -31,13 +32,11 @@ class CompareBox(QWidget):
         self.desk = desk
         self._correction: Correction | None = None
         self._reading: str | None = None
-        self.other = QComboBox()
+        self.other = narrow(QComboBox())
         self.other.setToolTip(
             "Compare the labels with those of a model: the one in use, the one before or any other\n"
             "that has segmented this case; with one network of it, or with its class mixture"
         )
-        self.other.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.other.setMinimumContentsLength(12)  # names of models are long, the dock is narrow
         self.other.currentIndexChanged.connect(self._forget)
         self.blink = button(
             "Blink", "Show the labels now and the other ones in turn (Shift+X)", self.turn_blink
@@ -162,7 +161,7 @@ class CompareBox(QWidget):
 
 
 def _legend(title: str) -> str:
-    words = {ONLY_HERE: "only now", ONLY_THERE: f"only {title}", ANOTHER: "another organ"}
-    return " ".join(
+    words = {ONLY_HERE: "only in your labels", ONLY_THERE: f"only in {title}", ANOTHER: "another organ"}
+    return "<br>".join(
         f'<span style="color:{DIFFERENCE_COLOURS[value]}">■</span> {text}' for value, text in words.items()
     )

@@ -38,6 +38,7 @@ class CorrectPanel(QWidget):
         self.desk = desk
         self.sections: dict[str, Section] = {}
         self.case = QLabel()
+        self.case.setWordWrap(True)  # or a long name makes the whole dock wide
         self.saved = QLabel()
         self.saved.setToolTip("Every change is on disk within a second; the whole labels are saved in pauses")
         self.view = ViewBox(desk)
@@ -94,11 +95,15 @@ class CorrectPanel(QWidget):
         self.desk.session.prediction_changed.connect(self._refresh_later)
         self.desk.autosave.said.connect(self.saved.setText)
         self.desk.layers.organ_selected.connect(self.table.pick)
+        self.view.compare.other.currentIndexChanged.connect(self._ask_compared)
         self.table.picked.connect(self._pick)
         self.table.visited.connect(self._visit)
         self.table.shown_changed.connect(self._show_only)
         self.table.lock_requested.connect(self._lock)
         self.table.confirm_requested.connect(self._set_confirmed)
+
+    def _ask_compared(self, *_: object) -> None:
+        self.regions.taking.ask(self.view.compare.other.currentData())
 
     def _begin(self, correction: Correction | None) -> None:
         for widget in (self.view, self.table, self.paint, self.confirm, self.confirm_all):

@@ -27,6 +27,9 @@ class CostLine(QLabel):
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setObjectName("train_cost")
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        lines = 3 * self.fontMetrics().lineSpacing()  # or the button below moves when the figures arrive
+        self.setMinimumHeight(lines + 2)
 
     @property
     def refusal(self) -> str:

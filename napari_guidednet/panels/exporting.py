@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QLabel, QProgressB
 from ..backend import HandOver, Project, export_dicom, export_nifti, export_nnunet
 from .buttons import button
 from .guard import guarded
+from .narrow import narrow
 
 if TYPE_CHECKING:
     from .desk import Desk
@@ -75,12 +76,12 @@ class ExportBox(QGroupBox):
         super().__init__("Export the labels", parent)
         self.desk = desk
         self._stop = threading.Event()
-        self.format = QComboBox()
+        self.format = narrow(QComboBox())
         for number, (title, _, _, tip) in enumerate(FORMATS):
             self.format.addItem(title, number)
             self.format.setItemData(number, tip, Qt.ItemDataRole.ToolTipRole)
         self.format.setToolTip("What the other program reads")
-        self.cases = QComboBox()
+        self.cases = narrow(QComboBox(), 8)
         self.cases.setToolTip("Which cases are written; those without labels are left out")
         self.about = QLabel()
         self.about.setWordWrap(True)

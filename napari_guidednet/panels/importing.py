@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from ..backend import ImportPlan, apply_import, plan_import
 from .buttons import button
 from .guard import guarded
+from .narrow import narrow
 from .tables import PlainTable
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ImportBox(QGroupBox):
         super().__init__("Import a data set", parent)
         self.desk = desk
         self.plan: ImportPlan | None = None
-        self.layout_kind = QComboBox()
+        self.layout_kind = narrow(QComboBox())
         for title, name in LAYOUTS.items():
             self.layout_kind.addItem(title, name)
         self.layout_kind.setToolTip("How the folder is laid out; organs are always matched by name")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication, QMainWindow, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
@@ -25,9 +25,13 @@ from .project import ProjectPanel
 from .shortcuts import Shortcuts
 from .status import StatusLine
 from .train import TrainPanel
+from .wheel import still_page
 
 if TYPE_CHECKING:
     import napari
+
+
+WIDEST = 480  # the picture is what one looks at; a page that wants more is scrolled sideways
 
 
 class MainPanel(QWidget):
@@ -60,7 +64,7 @@ class MainPanel(QWidget):
         self.tabs.setUsesScrollButtons(False)
         pages = (self.project, self.cases, self.segment, self.correct, self.train, self.models)
         for name, page in zip(PANELS, pages, strict=True):
-            self.tabs.addTab(_scrolled(page), name)
+            self.tabs.addTab(_Page(page), name)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.tabs, 1)
@@ -78,7 +82,7 @@ class MainPanel(QWidget):
         self.desk.busy.connect(self.status.show_busy)
         self.desk.work_changed.connect(self._guide_later.start)
         self.cases.selection_changed.connect(self.segment.refresh_cases)
-        self.status.next_requested.connect(self.show_step)
+        self.status.next_requested.connect(self._go_on)
         self.cases.cohort.visited.connect(self._go_to_place)
         self.models.step_requested.connect(self.show_step)
         application = QApplication.instance()
@@ -105,6 +109,14 @@ class MainPanel(QWidget):
     def show_step(self, name: str) -> None:
         """Turn to a step: Project, Cases, Segment, Correct, Train or Models."""
         self.tabs.setCurrentIndex(PANELS.index(name))
+
+    @guarded
+    def _go_on(self, name: str) -> None:
+        """Do what the button at the foot says: turn to the step, with the case it names selected."""
+        self.show_step(name)
+        case = self.overview.facts.next_case
+        if name == "Cases" and case is not None:
+            self.cases.show_case(case)
 
     @guarded
     def _show_keys(self) -> None:
@@ -143,9 +155,25 @@ class MainPanel(QWidget):
         return False
 
 
-def _scrolled(page: QWidget) -> QScrollArea:
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QScrollArea.Shape.NoFrame)
-    area.setWidget(page)
-    return area
+class _Page(QScrollArea):
+    """Scrolls a step up and down; as wide as what is in it: nothing hides beyond its right edge."""
+
+    def __init__(self, page: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self._page = page
+        self.setWidget(page)
+        still_page(page)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Ask for another width when what the page holds has changed; Qt itself asks about the page."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the page and the bar that scrolls it."""
+        hint = super().minimumSizeHint()
+        wanted = self._page.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        return QSize(max(hint.width(), min(wanted, WIDEST)), hint.height())

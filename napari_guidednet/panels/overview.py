@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..backend import OrganState
+from ..backend import OrganState, first_folder
 from ..state.session import BundleRow, CaseRow
 from .guide import Facts
 
@@ -40,21 +40,27 @@ class Overview:
         if session.project is None:
             return Facts()
         correction = desk.correction
+        second = first_folder(session.project.folder) is not None  # read by a person, nothing else
         states = set(correction.states.values()) if correction is not None else set()
         return Facts(
             project=True,
             cases=len(self._cases),
-            models=len(session.model_refs()),
+            models=0 if second else len(session.model_refs()),
             case=None if session.case is None else session.case.id,
             held_out=session.case is not None and session.case.split != "train",
             segmented=bool(states - {OrganState.UNTOUCHED}),
             open_organs=0 if correction is None else len(correction.states) - len(correction.confirmed),
-            segmenting=bool(desk.board.running("predict")),
+            segmenting=session.case is not None and session.case.id in self._being_segmented(),
             training=bool(desk.board.running("train")),
             candidate=desk.candidate,
-            untrained=self._untrained(),
+            untrained=0 if second else self._untrained(),
             next_case=self._next_case(),
         )
+
+    def _being_segmented(self) -> set[str]:
+        """Cases that a running segmentation has still to do."""
+        jobs = self._desk.board.running("predict")
+        return {name for job in jobs for name in job.cases_ahead}
 
     def _untrained(self) -> int:
         labelled = sum(row.split == "train" and row.confirmed > 0 for row in self._cases)

@@ -12,6 +12,7 @@ from ..state.jobs import Job
 from ..state.session import Prediction
 from .buttons import button
 from .guard import guarded
+from .narrow import narrow
 from .progress import JobProgress
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ class PredictPanel(QWidget):
         super().__init__(parent)
         self.desk = desk
         self._selected = selected
-        self.model = QComboBox()
+        self.model = narrow(QComboBox())
         self.model.setToolTip("The model that proposes the labels")
         self.model.activated.connect(self._choose_model)
         self._chosen: str | None = None  # by the user; otherwise the model in use
-        self.which = QComboBox()
+        self.which = narrow(QComboBox())
         self.which.activated.connect(self._choose_cases)
         self._kind = THIS  # chosen by the user; the open case unless told otherwise
         self.which.setToolTip("The cases to segment; labels a person made are never overwritten")
@@ -117,6 +118,8 @@ class PredictPanel(QWidget):
             self.start.setToolTip("There is no model yet: label a few cases and train one")
         elif not self.which.count():
             self.start.setToolTip("Open a case or select some in Cases")
+        elif running:
+            self.start.setToolTip("Cases are being segmented; the next can start when they are done")
         else:
             self.start.setToolTip("Runs in a process of its own; you can go on working")
 

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -36,6 +37,7 @@ class StatusLine(QFrame):
         self.hint = _text("status_hint")
         self.next = QPushButton()
         self.next.setObjectName("status_next")
+        self.next.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # names can be long
         self.next.clicked.connect(self._go)
         self.action = QPushButton()
         self.action.clicked.connect(self._act)
@@ -106,7 +108,7 @@ class StatusLine(QFrame):
         """Show what comes next; the button leads there."""
         self._step = step
         self.next.setText(f"Next: {step.text}")
-        self.next.setToolTip(step.why)
+        self.next.setToolTip(f"{step.text[:1].upper()}{step.text[1:]}. {step.why}".strip())
 
     def show_busy(self, on: bool) -> None:
         """Show or hide the sign that something is being read."""

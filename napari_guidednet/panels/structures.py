@@ -13,8 +13,10 @@ from ..state.correction import Correction
 from ..state.structures import suggest_structures
 from .buttons import button
 from .guard import guarded
+from .narrow import narrow
 from .runner import AT_ONCE, ToolRunner
 from .tables import PlainTable
+from .wheel import still
 
 if TYPE_CHECKING:
     from .desk import Desk
@@ -119,23 +121,24 @@ class StructureBox(QGroupBox):
             widget.show()
         self._count()
         self.desk.say(
-            f"{found.path.name} holds {len(found.structures)} structures, {len(proposed)} known by name. "
+            f"{found.path.name}: {len(proposed)} of {len(found.structures)} structures are known by name. "
             "Check which is which, then take them over."
         )
 
     def _organ_box(self, correction: Correction, organ: str | None) -> QComboBox:
-        box = QComboBox()
+        box = narrow(QComboBox())
         box.addItem("leave out", None)
         for each in correction.scheme.organs:
             box.addItem(each.title, each.name)
         box.setCurrentIndex(max(0, box.findData(organ)))
         box.setToolTip("The organ that this structure becomes")
         box.currentIndexChanged.connect(self._count)
+        still(box)
         return box
 
     def _count(self, *_: object) -> None:
         count = len(set(self.organs.values()))
-        self.take.setText(f"Take over {count} organs")
+        self.take.setText(f"Take over {count} organ{'' if count == 1 else 's'}")
         self.take.setEnabled(count > 0)
 
     @guarded

@@ -21,6 +21,7 @@ from ..state.suggestion import Suggestion
 from .buttons import button
 from .command import Command
 from .guard import guarded
+from .narrow import narrow
 from .number import number_box
 from .runner import AT_ONCE, ToolRunner
 from .target import Target, one_organ
@@ -43,14 +44,18 @@ class TakingBox(QWidget):
         self.runner = runner
         self.picker = Picker(desk.layers)
         self._read: dict[str, Labels] = {}
-        self.source = QComboBox()
+        self.source = narrow(QComboBox())
         self.source.setToolTip(
             "Who is asked: a model that has segmented this case, one of its networks, its class mixture,\n"
             "or most of them"
         )
-        self.part = QComboBox()
+        self.part = narrow(QComboBox())
         for text, data, tip in (
-            ("the difference here", "difference", "The connected region where the two differ, at a click"),
+            (
+                "the difference here",
+                "difference",
+                "At a click: the connected region where both say the same throughout, and differ",
+            ),
             ("its piece here", "piece", "The connected piece of an organ that it has there, at a click"),
             ("the organ, this slice", "slice", "The organ of the brush, in the slice shown"),
             ("the whole organ", "organ", "The organ of the brush, everywhere"),
@@ -58,9 +63,6 @@ class TakingBox(QWidget):
             self.part.addItem(text, data)
             self.part.setItemData(self.part.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self.part.setToolTip("Which part of its labels is taken")
-        for box in (self.source, self.part):
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(12)
         self.take = button("Take", "Take this part of its labels (Shift+U: at the cursor)", self._take)
         self.reach_mm = number_box(15.0, 5.0, 40.0, " mm", "How far a stroke has its say")
         self.propose = button(
@@ -106,6 +108,12 @@ class TakingBox(QWidget):
         for widget in (self.source, self.part, self.take):
             widget.setEnabled(bool(found))
 
+    def ask(self, key: str | None) -> None:
+        """Take from whom the picture is compared with: one takes what one sees."""
+        place = self.source.findData(key)
+        if key is not None and place >= 0:
+            self.source.setCurrentIndex(place)
+
     def _on_case(self, _correction: Correction | None) -> None:
         self.picker.cancel()
         self.list_sources()
@@ -116,7 +124,11 @@ class TakingBox(QWidget):
     def _take(self) -> None:
         if self.part.currentData() in ("difference", "piece"):
             if self._has_source():
-                self.desk.say(f"Click {self.part.currentText()}.", "Cancel", self.picker.cancel)
+                self.desk.say(
+                    f"Click a place in the picture: {self.part.currentText()} is taken.",
+                    "Cancel",
+                    self.picker.cancel,
+                )
                 self.picker.wait(self._take_at)
         else:
             self._take_organ()

@@ -17,6 +17,7 @@ from .choice import TrainChoice
 from .cost import MEASURING, CostLine
 from .focus import FocusChoice
 from .guard import guarded
+from .narrow import narrow
 from .progress import JobProgress
 from .settings import TrainSettings
 
@@ -44,7 +45,7 @@ class TrainPanel(QWidget):
         self.settings = TrainSettings()
         self.start = button(START, "Runs in a process of its own; napari may be closed", self._start)
         self.resume = button("Resume", "Goes on from the last checkpoint of this run", self._resume)
-        self.run = QComboBox()
+        self.run = narrow(QComboBox())
         self.run.setToolTip("The training whose curves are shown")
         self.run.currentIndexChanged.connect(self._show_run)
         self.progress = JobProgress(desk, "train")

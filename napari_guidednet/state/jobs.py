@@ -87,6 +87,13 @@ class Job:
         return f"Retrain from {request.parent}" if request.parent else "Train from scratch"
 
     @property
+    def cases_ahead(self) -> tuple[str, ...]:
+        """Cases that a segmentation has still to do."""
+        request = self.request
+        wanted = request.cases if isinstance(request, PredictRequest) and self.alive else ()
+        return tuple(name for name in wanted if name not in self.cases_done)
+
+    @property
     def fraction(self) -> float | None:
         """Share of the work done, or None when it cannot be told."""
         done, total = self.progress

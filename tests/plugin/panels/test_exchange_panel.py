@@ -196,7 +196,7 @@ def test_a_structure_can_be_another_organ_or_left_out(structures, desk, qtbot, f
     qtbot.waitUntil(lambda: structures.found is not None, timeout=20_000)
     structures.choice(0).setCurrentIndex(0)  # the spleen
     structures.choice(1).setCurrentIndex(0)  # the liver
-    assert structures.take.text() == "Take over 1 organs"
+    assert structures.take.text() == "Take over 1 organ"
     structures.choice(2).setCurrentIndex(0)
     assert not structures.take.isEnabled()
     structures.choice(2).setCurrentIndex(structures.choice(2).findData("stomach"))
