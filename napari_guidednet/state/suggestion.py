@@ -11,6 +11,8 @@ from . import gate
 from .boxes import Box
 from .correction import Correction, Writing
 
+TOLD = 4  # organs named with what they gained or lost; the status line is short
+
 
 @dataclass(frozen=True, eq=False)
 class Suggestion:
@@ -62,7 +64,10 @@ class Done:
     def text(self) -> str:
         """What changed, in words: "Liver +3.2 ml, Stomach -1.1 ml"."""
         gains = [f"{title} {ml:+.1f} ml" for title, ml in self.changes_ml.items()]
-        said = ", ".join(gains) if gains else "nothing changed"
+        said = ", ".join(gains[:TOLD]) if gains else "nothing changed"
+        if len(gains) > TOLD:
+            more = len(gains) - TOLD
+            said += f" and {more} more organ{'' if more == 1 else 's'}"
         if self.suggestion.note:
             said += f"; {self.suggestion.note}"
         if self.writing.refused:
@@ -82,6 +87,27 @@ def carry_out(correction: Correction, suggestion: Suggestion) -> Done:
     after = correction.labels[suggestion.box].copy()
     overtaken = int(np.count_nonzero(wanted & ~same & (suggestion.new != now)))
     return Done(suggestion, writing, now, after, _changes_ml(correction, now, after), overtaken)
+
+
+def nearest_change(done: Done, axis: int, number: int) -> tuple[int, int, int] | None:
+    """Give a voxel that a tool changed, in the slice nearest to the one shown; None if it is seen there.
+
+    Parameters
+    ----------
+    done : Done
+    axis, number : int
+        Axis of the case's grid that the view cuts across, and the slice it shows.
+    """
+    changed, box = done.before != done.after, done.suggestion.box
+    others = tuple(each for each in range(3) if each != axis)
+    planes = np.flatnonzero(changed.any(axis=others)) + box[axis].start
+    if not planes.size or number in planes:
+        return None
+    nearest = int(planes[np.abs(planes - number).argmin()])
+    voxels = np.argwhere(changed) + [side.start for side in box]
+    inside = voxels[voxels[:, axis] == nearest]
+    z, y, x = (int(i) for i in inside[len(inside) // 2])
+    return z, y, x
 
 
 def take_back(correction: Correction, done: Done) -> Writing:

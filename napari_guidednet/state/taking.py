@@ -23,7 +23,10 @@ _TOUCHING = np.ones((3, 3, 3), bool)
 def difference_at(
     labels: gate.Labels, other: gate.Labels, voxel: Voxel, spacing: Spacing
 ) -> tuple[Box, gate.Mask] | None:
-    """Give the connected region in which two label maps differ, at a voxel or up to 5 mm from it.
+    """Give the connected region in which two label maps differ alike, at a voxel or up to 5 mm from it.
+
+    Alike: one says the same thing throughout, and the other another. Differences of all kinds hang together
+    along the borders of organs, and would take half the abdomen at one click.
 
     Parameters
     ----------
@@ -39,11 +42,13 @@ def difference_at(
     mm = _FIRST_MM
     while True:
         box = widened(_point(voxel), reach(mm, spacing), labels.shape)
-        pieces = ndimage.label(labels[box] != other[box], structure=_TOUCHING)[0]
-        at = _nearest(pieces, _inside(voxel, box), spacing)
+        mine, theirs = labels[box], other[box]
+        at = _nearest(mine != theirs, _inside(voxel, box), spacing)
         if at is None:
             return None
-        mask = pieces == at
+        alike = (mine == mine[at]) & (theirs == theirs[at])
+        pieces = ndimage.label(alike, structure=_TOUCHING)[0]
+        mask = pieces == pieces[at]
         if size(box) > _LARGEST or not _touches_side(mask, box, labels.shape):
             return box, mask
         mm *= 2
@@ -142,19 +147,20 @@ def _inside(voxel: Voxel, box: Box) -> Voxel:
     return z, y, x
 
 
-def _nearest(pieces: np.ndarray, voxel: Voxel, spacing: Spacing) -> int | None:
-    """Give the piece at a voxel, or the nearest one within 5 mm."""
-    if pieces[voxel]:
-        return int(pieces[voxel])
-    around = widened(_point(voxel), reach(_NEAR_MM, spacing), pieces.shape)
-    found = np.argwhere(pieces[around])
+def _nearest(mask: gate.Mask, voxel: Voxel, spacing: Spacing) -> Voxel | None:
+    """Give a voxel if it is in a mask, or the nearest one within 5 mm that is."""
+    if mask[voxel]:
+        return voxel
+    around = widened(_point(voxel), reach(_NEAR_MM, spacing), mask.shape)
+    found = np.argwhere(mask[around])
     if not len(found):
         return None
     corner = [side.start for side in around]
     ways = (found + corner - np.asarray(voxel)) * np.asarray(spacing)
     squared = (ways**2).sum(axis=1)
     best = int(squared.argmin())
-    return int(pieces[tuple(found[best] + corner)]) if squared[best] <= _NEAR_MM**2 else None
+    z, y, x = (int(i) for i in found[best] + corner)
+    return (z, y, x) if squared[best] <= _NEAR_MM**2 else None
 
 
 def _touches_side(mask: gate.Mask, box: Box, shape: Sequence[int]) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_guidednet.backend import AMOS_15
-from napari_guidednet.state.suggestion import Suggestion, carry_out, take_back
+from napari_guidednet.state.suggestion import Suggestion, carry_out, nearest_change, take_back
 
 LIVER, SPLEEN = AMOS_15.value("liver"), AMOS_15.value("spleen")
 VOXEL_ML = 11.0 * 12.0 * 12.0 / 1000
@@ -70,3 +70,21 @@ def test_it_is_taken_back_but_for_what_was_changed_since(labelled):
 def test_nothing_to_do_is_said(labelled):
     done = carry_out(labelled, suggest(labelled, labelled.labels[BOX].copy()))
     assert done.text == "nothing changed; a note"
+
+
+def test_a_change_out_of_sight_is_found_in_the_nearest_slice(labelled):
+    new = labelled.labels[BOX].copy()
+    new[2, 1:3] = LIVER
+    done = carry_out(labelled, suggest(labelled, new))
+    z, y, _ = nearest_change(done, 0, 9)
+    assert (z, y in (3, 4)) == (4, True)  # the third slice of the box
+    assert nearest_change(done, 0, 4) is None
+    assert nearest_change(done, 1, 0)[1] == 3
+
+
+def test_only_a_few_organs_are_told(labelled):
+    new = labelled.labels[BOX].copy()
+    new[0, 0], new[0, 1], new[0, 2], new[0, 3] = 2, 3, 4, 5
+    text = carry_out(labelled, suggest(labelled, new)).text
+    assert text.count(" ml") == 4
+    assert "and 1 more organ" in text

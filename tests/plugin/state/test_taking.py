@@ -91,3 +91,11 @@ def test_a_majority_is_what_counting_gives(count):
     votes = np.stack([sum(opinion == value for opinion in opinions) for value in range(4)])
     expected = np.where(2 * votes.max(0) > count, votes.argmax(0), 9)
     np.testing.assert_array_equal(majority(opinions, otherwise), expected)
+
+
+def test_differences_of_other_kinds_that_touch_are_left(labels, other):
+    """A model that draws every organ a little smaller differs everywhere; one click takes one thing."""
+    other[5:15, 10:20, 9:10] = 2  # beside the end of organ 1 that the other lacks, and touching it
+    result = written(labels, take_difference(labels, other, (13, 15, 15), SPACING))
+    assert (result[12:15, 10:20, 10:20] == 0).all()
+    assert (result[5:15, 10:20, 9] == 0).all()
