@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..backend import Change, Place
+from ..layers.whereabouts import shown_slice
 from ..state.correction import Correction
 from ..state.history import REDO, UNDO
 from ..state.repairing import key_words, work_out
-from ..state.suggestion import Done, Suggestion, carry_out, take_back
+from ..state.suggestion import Done, Suggestion, carry_out, nearest_change, take_back
 
 if TYPE_CHECKING:
     from .desk import Desk
@@ -75,11 +76,19 @@ class Mending:
         number = correction.history.undoable
         if done.writing.written and number is not None:
             self._written[number] = place
+            self._show(done)
             self._mended(place)
             undo = partial(self._take_back, correction, place, done, number)
             self._desk.say(f"{said} Next: Shift+N.", "Undo", undo)
         else:
             self._desk.say(said)
+
+    def _show(self, done: Done) -> None:
+        """Go to the slice where the repair can be seen, if the one shown is as it was."""
+        layers = self._desk.layers
+        seen = nearest_change(done, *shown_slice(layers))
+        if seen is not None:
+            layers.go_to(seen)
 
     def _take_back(self, correction: Correction, place: Place, done: Done, number: int) -> None:
         """Undo the repair; if something was done since, give only its own voxels back."""

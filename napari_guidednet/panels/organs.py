@@ -16,6 +16,7 @@ from .tables import CELL, ROW_HEIGHT, PlainTable
 
 ORGAN, SHOW, LOCK, CONFIRM, STATE, VOLUME, SURE = range(7)
 LEAST_ROWS = 10  # seen without scrolling in the table itself; the panel scrolls as a whole
+LARGE_SCREEN = 1000  # px high: all organs are seen at once, and the buttons below them still are
 COLUMNS = ("Organ", "Show", "Lock", "OK", "State", "ml", "Sure")
 _SWATCH_WIDTH = SIDE + 8  # with what surrounds it
 TIPS = (
@@ -71,7 +72,8 @@ class OrganTable(PlainTable):
 
     def begin(self, rows: Sequence[OrganRow]) -> None:
         """Show another case, its organs in the order of the scheme: all of them visible."""
-        self.setMinimumHeight(ROW_HEIGHT * (1 + min(len(rows), LEAST_ROWS)))
+        large = self.screen().availableGeometry().height() >= LARGE_SCREEN
+        self.setMinimumHeight(ROW_HEIGHT * (1 + (len(rows) if large else min(len(rows), LEAST_ROWS))))
         with QSignalBlocker(self):
             self.clearSelection()
             self.setRowCount(len(rows))
@@ -138,11 +140,12 @@ class OrganTable(PlainTable):
             title, name = self.cell(row, ORGAN).text(), self._names[row]
             menu.addAction(f"Show only {title}", partial(self.show_alone, name))
             menu.addAction(f"Go to {title}", partial(self.visited.emit, name))
+        menu.addAction("Show all organs", partial(self.show_all, True))
+        menu.addSeparator()
+        if 0 <= row < len(self._names):
             menu.addAction(f"Colour of {title} …", partial(self.colour_requested.emit, name))
             reset = menu.addAction(f"Reset the colour of {title}", partial(self.colour_reset.emit, name))
             reset.setEnabled(name in self._own_colours)
-            menu.addSeparator()
-        menu.addAction("Show all organs", partial(self.show_all, True))
         self._add_palettes(menu)
         return menu
 

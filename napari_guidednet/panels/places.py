@@ -201,7 +201,9 @@ class PlacesBox(QWidget):
         elif tour.waiting:
             self.desk.say(tour.left_words, "Go on", self._go_on)
         else:
-            self.desk.say(f"{tour.left_words} Confirm the organs of {tour.case}, or look again.")
+            confirmed = len(correction.confirmed) == len(correction.scheme.names)
+            then = "" if confirmed else f" Confirm the organs of {tour.case}, or look again."
+            self.desk.say(f"{tour.left_words}{then}")
 
     @guarded
     def _go_on(self) -> None:
@@ -327,6 +329,8 @@ class PlacesBox(QWidget):
             return f"Looking for places in {correction.case.id} …"
         if here is None:
             return tour.left_words
+        if tour.notes.verdict(here) in ("fixed", "accepted"):
+            return f"{self._title(here)}: done here. {tour.left_words} Next: Shift+N."
         number = tour.worth.index(here) + 1 if here in tour.worth else 0
         which = f"{number} of {len(tour.worth)}: " if number else ""
         return which + self._sentence(here)

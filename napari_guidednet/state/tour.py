@@ -68,8 +68,19 @@ class Tour:
     @property
     def waiting(self) -> tuple[Place, ...]:
         """Places of the chosen group that are open, then those skipped; protected organs' are left out."""
-        kinds, protected = GROUPS[self.group][1], self._protected()
-        seen = [p for p in self._places if (not kinds or p.kind in kinds) and p.organ not in protected]
+        protected = self._protected()
+        return tuple(place for place in self._open if place.organ not in protected)
+
+    @property
+    def hidden(self) -> tuple[Place, ...]:
+        """Open places of the chosen group that are left out: their organs are confirmed or locked."""
+        protected = self._protected()
+        return tuple(place for place in self._open if place.organ in protected)
+
+    @property
+    def _open(self) -> tuple[Place, ...]:
+        kinds = GROUPS[self.group][1]
+        seen = [place for place in self._places if not kinds or place.kind in kinds]
         return tuple(open_places(seen, self.notes, skipped=True))
 
     @property
@@ -145,7 +156,7 @@ class Tour:
         """How much is left, in a sentence."""
         waiting, worth = self.waiting, self.worth
         if not waiting:
-            return f"No place of {self.case} is waiting for a look."
+            return f"No place of {self.case} is waiting for a look.{self._hidden_words}"
         if not worth:
             return (
                 f"{_places(len(waiting))} of {self.case} left, none worth {self.level:g} points a minute: "
@@ -153,6 +164,15 @@ class Tour:
             )
         gain = sum(place.gain for place in worth)
         return f"{_places(len(worth))} of {self.case} worth a look, {gain:.0f} points of Dice in all."
+
+    @property
+    def _hidden_words(self) -> str:
+        if not self.hidden:
+            return ""
+        return (
+            f" {_places(len(self.hidden))} in confirmed or locked organs left out: untick OK and Lock of an "
+            "organ to see its own."
+        )
 
 
 def is_settled(place: Place, labels: npt.NDArray[np.uint8], scheme: LabelScheme) -> bool:

@@ -91,6 +91,13 @@ def test_unsure_unfamiliar_differences_and_anatomy_are_shown_apart(tour: Tour):
 def test_places_of_protected_organs_need_no_look():
     tour = Tour("case", PLACES, PlaceNotes(), "me", lambda: frozenset({"liver", "aorta"}))
     assert [p.organ for p in tour.waiting] == ["spleen", "stomach"]
+    assert [p.organ for p in tour.hidden] == ["liver", "aorta"]
+
+
+def test_what_is_hidden_is_said_when_nothing_else_waits():
+    tour = Tour("case", PLACES[:1], PlaceNotes(), "me", lambda: frozenset({"liver"}))
+    assert "1 place in confirmed or locked organs left out: untick OK" in tour.left_words
+    assert "confirmed" not in Tour("case", (), PlaceNotes(), "me").left_words
 
 
 def test_a_new_search_keeps_the_place_stood_at(tour: Tour):
