@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from ..backend import (
     Change,
@@ -20,7 +20,7 @@ from ..backend import (
     note_settled,
     settlements,
 )
-from ..state.adjudication import Taking, give_back, take
+from ..state.adjudication import Taking, beside, give_back, take
 from ..state.correction import Correction
 from ..state.history import REDO, UNDO
 from .buttons import button
@@ -115,6 +115,15 @@ class AdjudicationBox(QWidget):
         self._show()
         self.desk.say(self.text.text())
         self._select_next()
+        QTimer.singleShot(0, self, self._bring_into_view)  # once the table has its height
+
+    def _bring_into_view(self) -> None:
+        """Scroll the page until the list and the two answers are seen: on a small screen they lie below."""
+        page = self.parentWidget()
+        while page is not None and not isinstance(page, QScrollArea):
+            page = page.parentWidget()
+        if page is not None:
+            page.ensureWidgetVisible(self.second)
 
     def _show(self) -> None:
         regions = () if self.found is None else self.found.regions
@@ -182,10 +191,12 @@ class AdjudicationBox(QWidget):
 
     def _show_second(self) -> None:
         """Lay the second reader's labels beside those of the case, with their difference in colours."""
-        compare = self.desk.layers.compare
-        if self._second is not None and compare.title != SECOND:
-            compare.take(SECOND, self._second.array)
-            compare.show("difference")
+        compare, correction, reading = self.desk.layers.compare, self._correction(), self.reading
+        if self._second is None or correction is None or reading is None or compare.title == SECOND:
+            return
+        values = [correction.scheme.value(name) for name in reading.both]
+        compare.take(SECOND, beside(correction.labels, self._second.array, values))
+        compare.show("difference")
 
     def _on_case(self, correction: Correction | None) -> None:
         waits, self._waits = self._waits, False
@@ -243,6 +254,8 @@ class AdjudicationBox(QWidget):
             noted = note_settled(self.desk.session.opened, self.reading.case, [region], side)
             self._taken = noted.taken
         self._show()
+        if side is None:
+            self._select(region)  # it is what one looks at
 
     def _open(self) -> int:
         regions = () if self.found is None else self.found.regions
@@ -250,10 +263,13 @@ class AdjudicationBox(QWidget):
 
     def _select_next(self) -> None:
         regions = () if self.found is None else self.found.regions
+        self._select(next((region for region in regions if region.key not in self._taken), None))
+
+    def _select(self, wanted: Difference | None) -> None:
+        regions = () if self.found is None else self.found.regions
         for number, region in enumerate(regions):
-            if region.key not in self._taken:
+            if wanted is not None and region.key == wanted.key:
                 self.table.selectRow(number)
-                return
 
     def _organ(self, value: int) -> str | None:
         scheme = self.desk.session.opened.scheme

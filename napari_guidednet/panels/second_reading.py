@@ -194,7 +194,8 @@ class SecondReadingBox(QWidget):
         self._show()
         dice = [score.dice for agreed in found for score in agreed.organs.values() if score.dice is not None]
         mean = f", mean Dice {sum(dice) / len(dice):.3f}" if dice else ""
-        self.desk.say(f"Compared {len(found)} cases read twice{mean}. Select one to settle its differences.")
+        count = f"{len(found)} case{'' if len(found) == 1 else 's'}"
+        self.desk.say(f"Compared {count} read twice{mean}. Select one to settle its differences.")
 
 
 class _DrawForm(QWidget):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,21 @@ def take(correction: Correction, difference: Difference, side: Side) -> Taking:
     writing = correction.write(difference.box, wanted, TOOL)
     change = correction.history.undoable if writing.written else None
     return Taking(difference, side, writing.written, writing.refused, before, change)
+
+
+def beside(labels: gate.Labels, second: gate.Labels, values: Collection[int]) -> gate.Labels:
+    """Give the second reading to be laid beside the labels, as far as it can be compared.
+
+    Parameters
+    ----------
+    labels, second : arrays (z, y, x) of uint8
+    values : collection of int
+        Of the organs that both readers confirmed. What the second has not read yet is no difference:
+        there the labels of the case are given.
+    """
+    chosen = list(values)
+    at_stake = np.isin(labels, chosen) | np.isin(second, chosen)
+    return np.where(at_stake, second, labels)
 
 
 def give_back(correction: Correction, taking: Taking) -> None:

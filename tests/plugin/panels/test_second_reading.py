@@ -145,6 +145,7 @@ def test_one_ctrl_z_opens_the_region_again(read_twice, listed):
     assert (desk.correction.labels[region.box][region.mask] == LIVER).all()
     assert settlements(desk.session.project, "labelled").taken == {}
     assert texts(listed.table, 0)[3] == ""
+    assert listed.selected is region  # and can be settled at once
     desk.correction.redo()
     assert settlements(desk.session.project, "labelled").taken == {region.key: "second"}
 

@@ -5,7 +5,7 @@ import pytest
 
 from guidednet_training.core.agreement import find_differences
 from napari_guidednet.backend import AMOS_15
-from napari_guidednet.state.adjudication import give_back, take
+from napari_guidednet.state.adjudication import beside, give_back, take
 
 LIVER, SPLEEN = AMOS_15.value("liver"), AMOS_15.value("spleen")
 
@@ -87,3 +87,10 @@ def test_a_lock_by_hand_holds(correction, region):
     taking = take(correction, region, "second")
     assert (taking.written, taking.refused) == (0, 6 * 8 * 8)
     assert (correction.labels[4:10, 6:14, 6:14] == LIVER).all()
+
+
+def test_what_the_second_has_not_read_is_no_difference():
+    labels = np.array([[[LIVER, LIVER, SPLEEN, 0]]], np.uint8)
+    second = np.array([[[LIVER, 0, 0, LIVER]]], np.uint8)
+    shown = beside(labels, second, [LIVER])
+    np.testing.assert_array_equal(shown, [[[LIVER, 0, SPLEEN, LIVER]]])
