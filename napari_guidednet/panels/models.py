@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker, QTimer, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from .desk import Desk
 
 MODELS = ("Model", "From", "Method", "Dice", "Cases", "In use")
+MODEL_TIPS = (
+    "Click one to compare it with the model in use",
+    "The model it was trained from",
+    "How the cases taught it",
+    "Mean Dice on the validation cases",
+    "Labelled + unlabelled cases it learnt from",
+    "✔: the model that segments now",
+)
 ORGANS = ("Organ", "Old", "New", "Change", "Likely", "Cases")
 ORGAN_TIPS = (
     "Mean Dice over the held-out cases that have the organ",
@@ -36,6 +44,7 @@ ORGAN_TIPS = (
     "The change over all patients like these lies here with 95 % certainty; wide where cases are few",
     "Held-out cases that both were scored on",
 )
+PROMOTED = "segments from now on; can be rolled back"
 BETTER, WORSE = QColor("#2e9e4f"), QColor("#d9483b")  # readable on dark and on light ground
 NOTICEABLE = 0.005  # a smaller change of Dice is left uncoloured
 
@@ -49,7 +58,7 @@ class ModelsPanel(QWidget):
         super().__init__(parent)
         self.desk = desk
         self.comparison: Comparison | None = None
-        self.models = PlainTable(MODELS)
+        self.models = PlainTable(MODELS, MODEL_TIPS)
         self.models.itemSelectionChanged.connect(self._on_selected)
         self.table = PlainTable(ORGANS, ORGAN_TIPS)
         self.fixes = LostFixes()
@@ -63,7 +72,7 @@ class ModelsPanel(QWidget):
         self.score = button(
             "Score both on the held-out cases", "Segments the validation cases with both models", self._score
         )
-        self.promote = button("Promote", "This model segments from now on; can be rolled back", self._promote)
+        self.promote = button("Promote", f"The selected model {PROMOTED}", self._promote)
         self.keep = button("Keep the old one", "The new model stays in the project, unused", self._keep)
         self.roll_back = button("Roll back", "The model used before takes over again", self._roll_back)
         self.progress = JobProgress(desk, "evaluate")
@@ -132,7 +141,7 @@ class ModelsPanel(QWidget):
         self._show(name)
         other = name is not None and name != session.model_ref
         self.promote.setEnabled(other)
-        self.promote.setText(f"Promote {name}" if other else "Promote")
+        self.promote.setToolTip(f"{name} {PROMOTED}" if other else f"The selected model {PROMOTED}")
         self.keep.setEnabled(other and name == self.desk.candidate)
         self.roll_back.setEnabled(session.project is not None and session.project.current is not None)
         busy = bool(self.desk.board.running("evaluate"))
@@ -170,10 +179,11 @@ class ModelsPanel(QWidget):
         for number, (title, before, now, likely, cases) in enumerate(rows):
             change = None if before is None or now is None else now - before
             count = "" if cases is None else str(cases)
-            texts = (title, _dice(before), _dice(now), _change(change), _likely(likely), count)
+            texts = (title, _dice(before), _dice(now), _change(change), _likely(likely, before), count)
             self.table.fill(number, texts, f"Mean Dice of {title} over the held-out cases that have it")
-            if change is not None and abs(change) >= NOTICEABLE:
-                self.table.cell(number, 3).setForeground(BETTER if change > 0 else WORSE)
+            colour = None if change is None or abs(change) < NOTICEABLE else BETTER if change > 0 else WORSE
+            # the row may have shown another comparison before
+            self.table.cell(number, 3).setData(Qt.ItemDataRole.ForegroundRole, colour)
 
     @guarded
     def _visit(self, lost: LostFix) -> None:
@@ -247,8 +257,12 @@ def _dice(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _likely(ends: tuple[float, float] | None) -> str:
-    return "" if ends is None else f"{ends[0]:+.2f} to {ends[1]:+.2f}"
+def _likely(ends: tuple[float, float] | None, before: float | None) -> str:
+    """Say the interval, as far as a Dice can fall or rise from where it was."""
+    if ends is None:
+        return ""
+    least, most = (-1.0, 1.0) if before is None else (-before, 1.0 - before)
+    return f"{max(ends[0], least):+.2f} to {min(ends[1], most):+.2f}"
 
 
 def _change(value: float | None) -> str:

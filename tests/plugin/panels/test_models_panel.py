@@ -3,6 +3,7 @@
 import pytest
 
 from napari_guidednet.backend import EvaluateRequest, Fix, OrganFigures, Replay, ScoreSheet, events
+from napari_guidednet.panels.models import BETTER, _likely
 from napari_guidednet.state import jobs
 
 OLD, NEW = "old", "new"
@@ -87,6 +88,22 @@ def test_a_worse_model_is_advised_against_and_the_organ_named(two_models, monkey
     assert "Keep the old model" in two_models.models.verdict.text()
     assert "Liver got worse" in two_models.models.verdict.text()
     assert _column(two_models.models.table, 3)[1].startswith("▼")
+
+
+def test_colours_of_an_earlier_comparison_do_not_stay(two_models, monkeypatch):
+    _score(two_models, monkeypatch, liver=0.7)
+    two_models.models.select(NEW)
+    assert two_models.models.table.item(1, 3).foreground().color() == BETTER
+    _score(two_models, monkeypatch, liver=0.6)
+    two_models.models.select(OLD)
+    two_models.models.select(NEW)
+    assert two_models.models.table.item(1, 3).text().endswith("+0.000")
+    assert two_models.models.table.item(1, 3).foreground().color() != BETTER
+
+
+def test_an_interval_ends_where_a_dice_does():
+    assert _likely((-0.47, 1.24), 0.28) == "-0.28 to +0.72"
+    assert _likely(None, 0.5) == ""
 
 
 def test_promoting_and_rolling_back(two_models):
