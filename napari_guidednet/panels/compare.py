@@ -161,7 +161,7 @@ class CompareBox(QWidget):
 
 
 def _legend(title: str) -> str:
-    words = {ONLY_HERE: "only in your labels", ONLY_THERE: f"only in {title}", ANOTHER: "another organ"}
+    words = {ONLY_HERE: "only your labels", ONLY_THERE: f"only {title}", ANOTHER: "another organ"}
     return "<br>".join(
         f'<span style="color:{DIFFERENCE_COLOURS[value]}">■</span> {text}' for value, text in words.items()
     )
