@@ -82,7 +82,7 @@ def _with_case(facts: Facts, case: str) -> NextStep:
         return NextStep(f"segment {case}", "Segment", "The model makes a first proposal for all organs.")
     if facts.open_organs:
         return NextStep(
-            f"check and confirm {case} ({facts.open_organs} organs left)",
+            f"check and confirm {case} ({_count(facts.open_organs, 'organ')} left)",
             "Correct",
             "Look where the confidence is low first. A confirmed organ is protected and used for training.",
         )
@@ -106,4 +106,8 @@ def _open_another(facts: Facts) -> NextStep:
 
 
 def _cases(count: int) -> str:
-    return f"{count} case{'' if count == 1 else 's'}"
+    return _count(count, "case")
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -19,6 +19,7 @@ READY = Facts(project=True, cases=4, models=1, case="phantom_01", segmented=True
         (replace(READY, segmented=False, segmenting=True), "Segment", "wait"),
         (replace(READY, segmented=False, models=0), "Correct", "3 organs left"),
         (READY, "Correct", "3 organs left"),
+        (replace(READY, open_organs=1), "Correct", "(1 organ left)"),
         (replace(READY, candidate="model-2"), "Models", "compare model-2"),
         (replace(READY, open_organs=0, untrained=2), "Train", "retrain"),
         (replace(READY, open_organs=0, untrained=2, training=True), "Train", "watch"),

@@ -107,6 +107,7 @@ def test_one_key_mends_and_undo_takes_it_back(with_crumb, qtbot):
     qtbot.waitUntil(lambda: not correction.labels[:2, :2, :2].any(), timeout=10_000)
     assert _notes(with_crumb).verdict(crumb) == "fixed"
     assert crumb not in places.tour.waiting
+    assert "Liver: done here." in places.label.text()
     with_crumb.status.action.click()
     assert (correction.labels[:2, :2, :2] == LIVER).all()
     assert _notes(with_crumb).verdict(crumb) is None
