@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qtpy.QtCore import Signal
-from qtpy.QtGui import QAction, QIcon
+from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
 
 from ..backend import LabelScheme
@@ -45,7 +45,7 @@ class OverPicker(QToolButton):
         """Show the organs in the colours of a scheme."""
         for organ in scheme.organs:
             if organ.name in self.actions_by_name:
-                self.actions_by_name[organ.name].setIcon(QIcon(swatch(hex_colour(organ))))
+                self.actions_by_name[organ.name].setIcon(swatch(hex_colour(organ)))
 
     def tick(self, names: Iterable[str]) -> None:
         """Show which organs are chosen; nothing is announced."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QPainter, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 
 SIDE = 13  # screen pixels
 _RIM = QColor(128, 128, 128)  # seen on dark and on light ground, whatever is within
 
 
-def swatch(colour: str) -> QPixmap:
-    """Give a square of a colour ("#rrggbb") with a thin grey rim."""
+def swatch(colour: str) -> QIcon:
+    """Give a square of a colour ("#rrggbb") with a thin grey rim; it is the same in a selected row."""
     square = QPixmap(SIDE, SIDE)
     square.fill(QColor(colour))
     painter = QPainter(square)
@@ -18,4 +18,7 @@ def swatch(colour: str) -> QPixmap:
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(0, 0, SIDE - 1, SIDE - 1)
     painter.end()
-    return square
+    icon = QIcon()
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected, QIcon.Mode.Disabled):
+        icon.addPixmap(square, mode)  # or Qt would tint it there
+    return icon

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import QCoreApplication, QEvent, QPoint, Qt
+from qtpy.QtGui import QIcon
 
 from napari_guidednet.panels.organs import ORGAN
 
@@ -30,8 +31,13 @@ def _entry(panel, organ, text):
 
 def _swatch(panel, organ):
     table = panel.correct.table
-    chip = table.item(table.row_of(organ), ORGAN).data(Qt.ItemDataRole.DecorationRole)
-    return chip.toImage().pixelColor(chip.width() // 2, chip.height() // 2).name()
+    chip = table.item(table.row_of(organ), ORGAN).icon()
+    seen = {
+        chip.pixmap(13, mode).toImage().pixelColor(6, 6).name()
+        for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected)
+    }
+    (colour,) = seen
+    return colour
 
 
 def _shown(panel, organ):

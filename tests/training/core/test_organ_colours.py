@@ -22,16 +22,29 @@ TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0
                    [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
 
 
+TOUCHING = """
+    liver-gallbladder liver-right_kidney liver-stomach liver-inferior_vena_cava spleen-left_kidney
+    spleen-stomach spleen-pancreas pancreas-duodenum pancreas-stomach aorta-inferior_vena_cava
+    aorta-esophagus esophagus-stomach duodenum-gallbladder duodenum-right_kidney stomach-duodenum
+    bladder-prostate_uterus right_kidney-right_adrenal_gland left_kidney-left_adrenal_gland
+""".split()
+
+
 def least_distance(scheme, eye):
-    """Distance in CIELAB (1976) of the two organs that look most alike; 2.3 can just be noticed."""
+    """Distance of the two organs that look most alike; 2.3 can just be noticed."""
+    apart = distances(scheme, eye)
+    return apart[np.triu_indices(len(apart), 1)].min()
+
+
+def distances(scheme, eye):
+    """Distance of every organ's colour to every other's in CIELAB (1976)."""
     srgb = np.array([organ.colour for organ in scheme.organs]) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.transpose(EYES[eye]), 0, 1)
     xyz = seen @ TO_XYZ.T / TO_XYZ.sum(1)
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
-    apart = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
-    return apart[np.triu_indices(len(lab), 1)].min()
+    return np.linalg.norm(lab[:, None] - lab[None], axis=-1)
 
 
 @pytest.mark.parametrize(("eye", "least"), [("usual", 20), ("red-blind", 16), ("green-blind", 16),
@@ -39,6 +52,14 @@ def least_distance(scheme, eye):
 @pytest.mark.parametrize("scheme", [AMOS_15, FLARE_13], ids=lambda scheme: scheme.name)
 def test_the_palette_can_be_told_apart_by_every_eye(scheme, eye, least):
     assert least_distance(OrganColours(colours=dict(COLOUR_BLIND)).on(scheme), eye) > least
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_organs_that_touch_lie_farther_apart(eye):
+    apart = distances(OrganColours(colours=dict(COLOUR_BLIND)).on(AMOS_15), eye)
+    for pair in TOUCHING:
+        one, other = (AMOS_15.value(name) - 1 for name in pair.split("-"))
+        assert apart[one, other] > 19, pair
 
 
 def test_it_is_needed():

@@ -18,23 +18,23 @@ Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 # Okabe and Ito's seven, and eight more of their hues, lighter or darker and paler, found by a search for the
 # largest least distance with normal and with red-, green- and blue-blind eyes (Machado et al., 2009). Organs
-# that touch got those that lie farthest apart. The test of this file measures it.
+# that touch got those that lie far apart. The test of this file measures both.
 COLOUR_BLIND: Mapping[str, str] = {
-    "liver": "#8b4f2b",
-    "right_kidney": "#e69f00",
+    "liver": "#e69f00",
+    "right_kidney": "#bbd7fb",
     "left_kidney": "#795367",
-    "spleen": "#cc79a7",
+    "spleen": "#ffc161",
     "pancreas": "#e8e8e8",
     "aorta": "#d55e00",
     "inferior_vena_cava": "#0072b2",
-    "right_adrenal_gland": "#bbd7fb",
-    "left_adrenal_gland": "#ffc161",
+    "right_adrenal_gland": "#ac854a",
+    "left_adrenal_gland": "#56b4e9",
     "gallbladder": "#009e73",
-    "esophagus": "#f0e442",
-    "stomach": "#56b4e9",
+    "esophagus": "#5cd9aa",
+    "stomach": "#8b4f2b",
     "duodenum": "#c7bd75",
-    "bladder": "#5cd9aa",
-    "prostate_uterus": "#ac854a",
+    "bladder": "#f0e442",
+    "prostate_uterus": "#cc79a7",
     "left_atrium": "#d55e00",  # in a scheme of its own
 }
 
