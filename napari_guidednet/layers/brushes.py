@@ -97,6 +97,16 @@ class Brushes:
         """Whether the model has said something the smart brush can heed."""
         return self._said is not None and "confidence" in self._maps
 
+    @property
+    def previews(self) -> bool:
+        """Whether a dab may be other than its circle, and a person wants to see it beforehand."""
+        return self.settings.preview and (self.settings.smart or self.settings.limited)
+
+    @property
+    def stroking(self) -> bool:
+        """Whether the button is held."""
+        return self._stroke is not None
+
     def attach(self, layer: GuardedLabels) -> None:
         """Give a layer on the labels' array this brush."""
         layer.stroke_limit = self._limit

@@ -18,10 +18,23 @@ Key = tuple[slice, ...]  # a box of the layer's data, in the view's axes
 Mask = npt.NDArray[np.bool_]
 
 
+class Judge(Protocol):
+    """What tells which voxels may be written; `state.gate.Gate` is one."""
+
+    def judge(
+        self, index: npt.NDArray[np.int64], old: npt.NDArray[np.uint8], new: int
+    ) -> tuple[npt.NDArray[np.bool_], object]:
+        """Tell for places of the flattened labels where `old` may become `new`."""
+
+
 class Gate(Protocol):
     """What a writer asks to write; `state.correction.Correction` is one."""
 
     labels: npt.NDArray[np.uint8]  # contiguous; the layer's data is a view of it
+
+    @property
+    def gate(self) -> Judge:
+        """What may be written."""
 
     def put(
         self, index: npt.NDArray[np.int64], new: npt.NDArray[np.uint8] | int, tool: str
@@ -170,14 +183,11 @@ class GuardedLabels(Labels):
             return super()._apply_mask_to_data(data, mask, new_label, volume_slice)
         if self.stroke_limit is not None:
             mask = mask & self.stroke_limit(volume_slice)
-        wanted = mask & (data != new_label)
-        if self.preserve_labels:
-            wanted &= data == self._get_preserve_labels_source_label(new_label)
+        wanted = mask & (data != new_label) & self._over(data, new_label)
         where = np.nonzero(wanted)
         if not where[0].size:
             return None
-        starts = [part.start for part in volume_slice]
-        index = self._flat(tuple(axis + start for axis, start in zip(where, starts, strict=True)))
+        index = self._flat_in(volume_slice, where)
         written = self._gate.put(index, int(new_label), self._tool(int(new_label)))
         if not written.any():
             return None
@@ -193,6 +203,43 @@ class GuardedLabels(Labels):
         flat = tuple(axis for axis in range(self.ndim) if axis not in dims_to_paint)
         key = self._build_slice_key(coord, dims_to_paint, low, high)
         return np.squeeze(self.shape_brush(key, np.expand_dims(disc, flat), coord), flat), low, high
+
+    def dab_at(self, coord: Sequence[int], value: int) -> tuple[Key, Mask] | None:
+        """Give what a dab would do: a box, and the voxels in it that would be of `value` because of it.
+
+        It asks all that a stroke asks, and writes nothing. Voxels that have the value already belong to it,
+        but for the eraser.
+
+        Parameters
+        ----------
+        coord : sequence of int
+            Voxel of the data under the cursor.
+        value : int
+            Label value of the brush, 0 for the eraser.
+        """
+        shape, dims_to_paint = self._get_shape_and_dims_to_paint()
+        found = self._get_brush_mask_and_bbox(coord, dims_to_paint, shape)
+        if found is None or self._gate is None:
+            return None
+        disc, low, high = found
+        key = self._build_slice_key(coord, dims_to_paint, low, high)
+        flat = tuple(axis for axis in range(self.ndim) if axis not in dims_to_paint)
+        mask, data = np.expand_dims(disc, flat), self.data[key]
+        new = mask & (data != value) & self._over(data, value)
+        where = np.nonzero(new)
+        new[where] = self._gate.gate.judge(self._flat_in(key, where), data[where], value)[0]
+        return key, new if value == 0 else new | (mask & (data == value))
+
+    def _over(self, data: Any, new_label: int) -> Any:
+        """Tell where napari's *preserve labels* lets a stroke write."""
+        if not self.preserve_labels:
+            return True
+        return data == self._get_preserve_labels_source_label(new_label)
+
+    def _flat_in(self, key: Key, where: tuple[Any, ...]) -> npt.NDArray[np.int64]:
+        """Give the places of the gate's flattened labels for places in a box of this view."""
+        starts = [part.start for part in key]
+        return self._flat(tuple(axis + start for axis, start in zip(where, starts, strict=True)))
 
     def _flat(self, where: tuple[Any, ...]) -> npt.NDArray[np.int64]:
         """Give the places of the gate's flattened labels for places of this view."""

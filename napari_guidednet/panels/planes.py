@@ -8,8 +8,10 @@ from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
-from ..layers.planes import Planes
+from ..layers.hover import Hover
+from ..layers.planes import Plane, Planes
 from .canvases import CrossHair, SideCanvas
+from .preview import DabPreview
 
 if TYPE_CHECKING:
     from ..state.correction import Correction
@@ -40,6 +42,10 @@ class SideViews(QWidget):
         self.cross_hairs = (
             CrossHair(main_canvas, viewer, viewer),
             *(CrossHair(c.canvas, c.viewer, viewer) for c in self.canvases),
+        )
+        self.previews = tuple(
+            DabPreview(self._hover(plane), canvas.canvas, self)
+            for plane, canvas in zip(self.planes.planes, self.canvases, strict=True)
         )
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         for plane, canvas in zip(self.planes.planes, self.canvases, strict=True):
@@ -78,12 +84,14 @@ class SideViews(QWidget):
         self._watch(None)
         for cross_hair in self.cross_hairs:
             cross_hair.close()
+        for preview in self.previews:
+            preview.close()
         self.planes.close()
         for canvas in self.canvases:
             canvas.close()
             canvas.setParent(None)
             canvas.deleteLater()
-        self.canvases = self.cross_hairs = ()
+        self.canvases = self.cross_hairs = self.previews = ()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Lay the views out along the longer side."""
@@ -96,6 +104,9 @@ class SideViews(QWidget):
         if event.type() == QEvent.Type.ParentChange and self.parent() is None and not self._closed:
             self.removed.emit()
         return bool(super().event(event))
+
+    def _hover(self, plane: Plane) -> Hover:
+        return Hover(plane.model, self.desk.layers, lambda: plane.labels)
 
     def _watch(self, correction: Correction | None) -> None:
         if self._correction is not None:

@@ -9,10 +9,12 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 from superqt import QLabeledDoubleSlider
 
+from ..layers.hover import Hover
 from ..state.brush import HU_CEILING, HU_FLOOR, HU_PRESETS, RADIUS_MM, TOLERANCE, BrushSettings, organ_range
 from .command import Command
 from .guard import guarded
 from .over_picker import OverPicker
+from .preview import DabPreview
 from .row import row
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ class ToolsBox(QWidget):
         super().__init__(parent)
         self.desk = desk
         self.settings: BrushSettings = desk.layers.brushes.settings
+        viewer = desk.layers.viewer
+        canvas = viewer.window._qt_viewer.canvas  # napari has no public way to draw on it
+        self.hover = DabPreview(Hover(viewer, desk.layers, lambda: desk.layers.labels), canvas, self)
         self._make_brush()
         self._make_limits()
         self._lay_out()
@@ -52,6 +57,11 @@ class ToolsBox(QWidget):
             "It holds for the eraser too (Shift+B)",
         )
         self.ball = _box("3-D ball", "Paint through the neighbouring slices as well")
+        self.preview = _box(
+            "Preview",
+            "While the cursor rests on the picture: outlines what the smart brush, or one that is limited,\n"
+            "would paint there, in white what the eraser would remove",
+        )
         self.tolerance = _slider(
             TOLERANCE, "How far the smart brush may leave the tissue under the stroke: more paints more"
         )
@@ -87,6 +97,7 @@ class ToolsBox(QWidget):
         form.addRow("Brush", row(self.smart, self.ball))
         form.addRow("Tolerance", self.tolerance)
         form.addRow("", self.heed)
+        form.addRow("", self.preview)
         form.addRow(self.hu, row(self.low, self.high))
         form.addRow("", self.preset)
         form.addRow(self.over, self.picker)
@@ -95,6 +106,7 @@ class ToolsBox(QWidget):
         self.radius.valueChanged.connect(partial(self._set, "radius_mm"))
         self.tolerance.valueChanged.connect(partial(self._set, "tolerance"))
         self.ball.toggled.connect(partial(self._set, "ball"))
+        self.preview.toggled.connect(partial(self._set, "preview"))
         self.heed.toggled.connect(partial(self._set, "heed_model"))
         self.smart.toggled.connect(self._set_smart)
         self.hu.toggled.connect(self._set_hu)
@@ -140,7 +152,8 @@ class ToolsBox(QWidget):
         """Show the settings; the wheel, keys and napari's own controls change them too."""
         settings = self.settings
         shown = {self.smart: settings.smart, self.ball: settings.ball, self.heed: settings.heed_model,
-                 self.hu: settings.hu_limited, self.over: settings.over_limited}  # fmt: skip
+                 self.hu: settings.hu_limited, self.over: settings.over_limited,
+                 self.preview: settings.preview}  # fmt: skip
         for box, on in shown.items():
             with QSignalBlocker(box):
                 box.setChecked(on)
@@ -154,6 +167,7 @@ class ToolsBox(QWidget):
         self.preset.setCurrentIndex(max(0, self._preset_of(settings.hu_range)))
         self.picker.tick(settings.over)
         self.tolerance.setEnabled(settings.smart)
+        self.preview.setEnabled(settings.smart or settings.limited)
         self.heed.setEnabled(settings.smart and self.desk.layers.brushes.has_model)
 
     def _preset_of(self, hu_range: tuple[float, float]) -> int:

@@ -56,6 +56,8 @@ class BrushSettings:
         Paint only over the organs of `over`.
     over : frozenset of str
         Names of organs, and `UNLABELLED`.
+    preview : bool
+        Show what a dab would change while the cursor hovers.
     """
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
@@ -69,6 +71,7 @@ class BrushSettings:
     hu_range: tuple[float, float] = HU_PRESETS["Soft tissue"][:2]
     over_limited: bool = False
     over: frozenset[str] = frozenset({UNLABELLED})
+    preview: bool = True
 
     @property
     def limited(self) -> bool:

@@ -7,6 +7,7 @@ from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
+from napari_guidednet.panels.preview import REST_MS
 from napari_guidednet.state.brush import UNLABELLED
 
 
@@ -145,8 +146,8 @@ def test_it_fits_a_narrow_dock(tools):
 
 
 def test_every_widget_says_what_it_is_for(tools):
-    for widget in (tools.radius, tools.smart, tools.ball, tools.tolerance, tools.heed, tools.hu, tools.low,
-                   tools.high, tools.preset, tools.over, tools.picker):  # fmt: skip
+    for widget in (tools.radius, tools.smart, tools.ball, tools.preview, tools.tolerance, tools.heed,
+                   tools.hu, tools.low, tools.high, tools.preset, tools.over, tools.picker):  # fmt: skip
         assert widget.toolTip()
 
 
@@ -161,13 +162,98 @@ def test_settings_outlive_the_case(tools, with_case, qtbot):
     assert layer.brush_size == round(40 / layer.scale[2])
 
 
-def _stroke(viewer):
+@pytest.fixture
+def hovering(tools, with_case, qtbot):
+    """The smart brush with a large radius, the cursor on the body in the middle of the canvas."""
+    tools.radius.setValue(40.0)
+    tools.smart.setChecked(True)
+    _hover(with_case.viewer)
+    qtbot.waitUntil(lambda: tools.hover.outline.footprint is not None, timeout=30_000)
+    return tools
+
+
+def _hover(viewer, right=0):
+    canvas = _canvas(viewer)
+    place = canvas.rect().center() + QPoint(right, 0)
+    _send(canvas, QEvent.Type.MouseMove, place, Qt.MouseButton.NoButton, Qt.MouseButton.NoButton)
+
+
+def _drawn(tools):
+    return [node.visible for node in tools.hover.outline._nodes]
+
+
+def test_the_preview_is_what_a_click_paints(hovering, with_case):
+    foretold = hovering.hover.outline.footprint
+    assert _drawn(hovering) == [True] * 3
+    assert not with_case.desk.correction.labels.any()
+    _stroke(with_case.viewer, steps=0)
+    assert np.count_nonzero(with_case.desk.correction.labels) == np.count_nonzero(foretold.mask)
+
+
+def test_the_preview_goes_when_the_button_is_pressed_or_the_cursor_leaves(hovering, with_case, qtbot):
+    viewer, outline = with_case.viewer, hovering.hover.outline
+    _stroke(viewer)
+    assert outline.footprint is None
+    assert not any(_drawn(hovering))
+    _hover(viewer, 3)
+    qtbot.waitUntil(lambda: outline.footprint is not None, timeout=30_000)
+    viewer.mouse_over_canvas = True  # what napari says when the cursor comes and leaves
+    viewer.mouse_over_canvas = False
+    assert outline.footprint is None
+
+
+def test_the_preview_follows_the_settings_and_can_be_left_out(hovering, with_case, qtbot):
+    outline = hovering.hover.outline
+    before = outline.footprint.mask.sum()
+    hovering.radius.setValue(20.0)
+    qtbot.waitUntil(lambda: outline.footprint.mask.sum() < before, timeout=30_000)
+    with_case.desk.layers.labels.mode = "erase"
+    qtbot.waitUntil(lambda: outline.footprint is None, timeout=30_000)  # nothing to erase
+    with_case.desk.layers.labels.mode = "paint"
+    qtbot.waitUntil(lambda: outline.footprint is not None, timeout=30_000)
+    hovering.preview.setChecked(False)
+    qtbot.waitUntil(lambda: outline.footprint is None, timeout=30_000)
+    hovering.preview.setChecked(True)
+    qtbot.waitUntil(lambda: outline.footprint is not None, timeout=30_000)
+    hovering.smart.setChecked(False)
+    qtbot.waitUntil(lambda: outline.footprint is None, timeout=30_000)
+    assert not hovering.preview.isEnabled()
+    hovering.hu.setChecked(True)
+    assert hovering.preview.isEnabled()
+
+
+def test_a_fast_hand_asks_for_one_preview_at_a_time(hovering, with_case, qtbot, monkeypatch):
+    made = []
+    find = hovering.hover.hover.footprint
+    monkeypatch.setattr(hovering.hover.hover, "footprint", lambda: made.append(True) or find())
+    for _ in range(50):
+        hovering.hover.hover.moved.emit()  # no time passes for Qt
+    assert not made
+    qtbot.waitUntil(lambda: bool(made), timeout=30_000)
+    qtbot.wait(100)
+    assert len(made) == 1
+
+
+def test_a_costly_preview_waits_until_the_hand_rests(hovering, qtbot):
+    preview = hovering.hover
+    preview._later.stop()
+    preview.cost_s = 1.0
+    preview.hover.moved.emit()
+    assert preview._later.interval() == REST_MS
+    qtbot.wait(REST_MS // 2)
+    preview.hover.moved.emit()
+    assert preview._later.remainingTime() > REST_MS // 2
+    qtbot.waitUntil(lambda: preview.cost_s < 1.0, timeout=30_000)
+
+
+def _stroke(viewer, steps=3):
     """Press in the middle of the canvas, move a little, release: real Qt events."""
     canvas = _canvas(viewer)
     middle = canvas.rect().center()
     _send(canvas, QEvent.Type.MouseMove, middle, Qt.MouseButton.NoButton, Qt.MouseButton.NoButton)
     _send(canvas, QEvent.Type.MouseButtonPress, middle, Qt.MouseButton.LeftButton, Qt.MouseButton.LeftButton)
-    for step in range(1, 4):
+    place = middle
+    for step in range(1, steps + 1):
         place = middle + QPoint(4 * step, 0)
         _send(canvas, QEvent.Type.MouseMove, place, Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton)
     _send(canvas, QEvent.Type.MouseButtonRelease, place, Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton)
