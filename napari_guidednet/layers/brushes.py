@@ -212,6 +212,13 @@ class Brushes:
             self.settings.ball = self._layer.n_edit_dimensions >= 3
 
 
+def dab_voxels(layer: GuardedLabels) -> int:
+    """Give how many voxels the box of a dab has, away from the rim of the CT."""
+    finest = _finest_mm(layer)
+    sides = (layer.brush_size * finest / abs(layer.scale[axis]) + 1 for axis in layer._get_dims_to_paint())
+    return int(np.prod(list(sides)))
+
+
 def _value(layer: GuardedLabels) -> int:
     return 0 if layer.mode == Mode.ERASE else int(layer.selected_label)
 

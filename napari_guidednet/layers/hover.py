@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari.layers.labels._labels_constants import Mode
 from psygnal import Signal
 
+from .brushes import dab_voxels
 from .colours import rgb
 from .guarded import GuardedLabels, Mask
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .case_layers import CaseLayers
 
 _ERASED = (1.0, 1.0, 1.0)  # white: no organ
+MOST_VOXELS = 120_000  # of a dab, a ball of 20 mm: more cost more than 20 ms on a busy computer
 _DECIDE = (
     "mode", "selected_label", "brush_size", "n_edit_dimensions", "preserve_labels", "visible", "set_data",
 )  # fmt: skip
@@ -106,7 +108,7 @@ class Hover:
         self._case.layers_changed.disconnect(self._forget)
 
     def footprint(self) -> Footprint | None:
-        """Give what a dab at the cursor would change; None where it would change nothing."""
+        """Give what a dab at the cursor would change; None where it would change nothing or is too large."""
         layer, place = self._layer, self._place
         if layer is None or place is None or not self._paints(layer):
             return None
@@ -137,6 +139,7 @@ class Hover:
             and layer.visible
             and layer.editable
             and self._model.dims.ndisplay == 2
+            and dab_voxels(layer) <= MOST_VOXELS
             and self._model.layers.selection.active is layer
         )
 

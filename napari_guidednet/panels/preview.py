@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 SOON_MS = 15  # between two previews: the screen shows no more
 SLOW_S = 0.010  # a preview that costs more waits until the hand rests
+_LAST = 3  # previews that must have cost so much: one alone may have been held up by something else
 REST_MS = 120
 _ON_TOP = 9_000  # of all layers, below the cross-hair
 _FILL, _HALO = 0.25, (0.0, 0.0, 0.0, 0.7)
@@ -37,7 +39,7 @@ class DabPreview(QObject):
     def __init__(self, hover: Hover, canvas: Any, parent: QObject) -> None:
         super().__init__(parent)
         self.hover, self.outline = hover, Outline(canvas.view.scene)
-        self.cost_s = 0.0  # of the last preview
+        self.costs_s: deque[float] = deque(maxlen=_LAST)  # of the last previews
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self.refresh)
@@ -49,7 +51,7 @@ class DabPreview(QObject):
         """Draw what a dab would change now."""
         start = time.perf_counter()
         self.outline.show(self.hover.footprint())
-        self.cost_s = time.perf_counter() - start
+        self.costs_s.append(time.perf_counter() - start)
 
     def close(self) -> None:
         """Take everything off the canvas and listen no more."""
@@ -58,7 +60,7 @@ class DabPreview(QObject):
         self.outline.close()
 
     def _on_moved(self) -> None:
-        if self.cost_s > SLOW_S:
+        if len(self.costs_s) == _LAST and min(self.costs_s) > SLOW_S:
             self._later.start(REST_MS)  # begins anew with each move
         elif not self._later.isActive():
             self._later.start(SOON_MS)

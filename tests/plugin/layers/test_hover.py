@@ -10,6 +10,8 @@ from napari.components import ViewerModel
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 
 from napari_guidednet.backend import AMOS_15, Annotation, Geometry, OrganState, Volume
+from napari_guidednet.layers import hover as hover_module
+from napari_guidednet.layers.brushes import dab_voxels
 from napari_guidednet.layers.case_layers import CaseLayers
 from napari_guidednet.layers.colours import rgb
 from napari_guidednet.layers.hover import Footprint, Hover
@@ -200,6 +202,17 @@ def test_it_is_for_a_smart_or_limited_brush_that_is_over_the_picture(hover, laye
         assert hover.footprint() is None
     layer.mode = "paint"
     viewer.layers.selection.active = layers.image
+    assert hover.footprint() is None
+
+
+def test_a_ball_that_would_hold_up_the_hand_is_not_foretold(hover, layers, monkeypatch):
+    layers.brushes.settings.ball = True
+    _move(layers.viewer, layers.labels, (layers.viewer.dims.current_step[0], 20, 15))
+    assert hover.footprint() is not None
+    layer = layers.labels
+    box = (17 * layer.scale[2] / layer.scale[0] + 1) * 17 * 17  # 8 mm: 16 voxels and the middle one
+    assert dab_voxels(layer) == pytest.approx(box, rel=0.1)
+    monkeypatch.setattr(hover_module, "MOST_VOXELS", dab_voxels(layer) - 1)
     assert hover.footprint() is None
 
 
