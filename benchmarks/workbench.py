@@ -16,9 +16,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import napari
 import numpy as np
+from napari.utils.interactions import mouse_move_callbacks
 from qtpy.QtWidgets import QApplication
 
 from guidednet_training.core.geometry import Geometry
@@ -114,6 +116,7 @@ class Bench:
         correct.tools.hu.setChecked(False)
         correct.tools.smart.setChecked(True)
         self.ours_only("smart brush", lambda i: ours.paint(places[i], value))
+        self.hovering([(z, y, x + 3 * step) for step in range(4 * self.rounds)])
         correct.tools.smart.setChecked(False)
         for layer in (ours, self.labels):
             layer.n_edit_dimensions = 3
@@ -137,6 +140,22 @@ class Bench:
             self.region(title, button.click)
         self.hollow()
         self.region("fill the right kidney between slices", regions.fill.click, 1)
+
+    def hovering(self, places: list[tuple[int, int, int]]) -> None:
+        """Measure the cursor going over places: the preview alone, then until it is drawn."""
+        layer, preview = self.panel.desk.layers.labels, self.panel.correct.tools.hover
+        costs: list[float] = []
+
+        def move(index: int) -> None:
+            place = layer.data_to_world(places[index])
+            event = SimpleNamespace(position=place, modifiers=(), is_dragging=False)
+            mouse_move_callbacks(self.ours, event)
+            preview.refresh()
+            costs.append(preview.costs_s[-1])
+
+        times = [self.timed(lambda index=index: move(index)) for index in range(len(places))]
+        self.report(f"preview of the smart brush, computed (longest {1000 * max(costs):.1f} ms)", costs)
+        self.report("preview of the smart brush, from the cursor's move to the drawn picture", times)
 
     def hollow(self) -> None:
         """Take five slices in the middle out of the right kidney."""

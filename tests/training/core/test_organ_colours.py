@@ -22,12 +22,13 @@ TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0
                    [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
 
 
-TOUCHING = """
-    liver-gallbladder liver-right_kidney liver-stomach liver-inferior_vena_cava spleen-left_kidney
-    spleen-stomach spleen-pancreas pancreas-duodenum pancreas-stomach aorta-inferior_vena_cava
-    aorta-esophagus esophagus-stomach duodenum-gallbladder duodenum-right_kidney stomach-duodenum
-    bladder-prostate_uterus right_kidney-right_adrenal_gland left_kidney-left_adrenal_gland
-""".split()
+TOUCHING = (
+    "liver-gallbladder", "liver-right_kidney", "liver-stomach", "liver-inferior_vena_cava",
+    "spleen-left_kidney", "spleen-stomach", "spleen-pancreas", "pancreas-duodenum", "pancreas-stomach",
+    "aorta-inferior_vena_cava", "aorta-esophagus", "esophagus-stomach", "duodenum-gallbladder",
+    "duodenum-right_kidney", "stomach-duodenum", "bladder-prostate_uterus",
+    "right_kidney-right_adrenal_gland", "left_kidney-left_adrenal_gland",
+)  # fmt: skip
 
 
 def least_distance(scheme, eye):
