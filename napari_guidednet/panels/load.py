@@ -10,6 +10,8 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal, Slot
 from superqt.utils import create_worker
 
+from .garbage import begin_thread, end_thread
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -100,7 +102,8 @@ class Loader(QObject):
         self.started.emit(job.title)
         # Errors come back as values: the worker class of superqt swallows a RuntimeError.
         self._resting.clear()
-        self._worker = create_worker(_attempt, job.title, job.work, self._resting, _start_thread=False)
+        begin_thread()
+        self._worker = create_worker(_in_thread, job.title, job.work, self._resting, _start_thread=False)
         self._worker.returned.connect(self._finish)  # a bound method of a QObject: on the main thread
         self._worker.start()
 
@@ -116,6 +119,13 @@ class Loader(QObject):
             self.idle.emit()
         if not replaced:
             job.done(outcome)
+
+
+def _in_thread(title: str, work: Callable[[], Any], resting: threading.Event) -> Outcome:
+    try:
+        return _attempt(title, work, resting)
+    finally:
+        end_thread()
 
 
 def _attempt(title: str, work: Callable[[], Any], resting: threading.Event) -> Outcome:
