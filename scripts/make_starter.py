@@ -1,6 +1,6 @@
 """Make the starter model of a bundle: its best network in half precision, measured as it ships, and its card.
 
-    python scripts/make_starter.py PROJECT BUNDLE --name starter-1
+    python scripts/make_starter.py PROJECT BUNDLE --name starter-2
 
 It replaces training/guidednet_training/starter. Needs the packages installed.
 """
@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("project", type=Path, help="the project it was trained in")
     parser.add_argument("bundle", help="name of the bundle in the project")
-    parser.add_argument("--name", default="starter-1", help="name in the manifest; a new model, a new name")
+    parser.add_argument("--name", default="starter-2", help="name in the manifest; a new model, a new name")
     parser.add_argument("--out", type=Path, default=STARTER)
     arguments = parser.parse_args()
     project = Project.open(arguments.project)

@@ -1,7 +1,7 @@
 """Keeps Python's garbage collector to the GUI thread while another thread works.
 
-The collector runs in whichever thread happens to allocate. If that is not the GUI thread and it finds a widget
-that nobody holds any more, Qt's object is destroyed there, and the program crashes.
+The collector runs in whichever thread happens to allocate. If that is not the GUI thread and it finds a
+widget that nobody holds any more, Qt's object is destroyed there, and the program crashes.
 """
 
 from __future__ import annotations
