@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout, QLineEdit, QSpinBox, QWidget
+
+from .wheel import still
 
 LARGEST = 2_000_000_000  # a QSpinBox holds a 32-bit integer
 TINY = 1e-8  # smallest step of a number box; stands for "above zero"
@@ -43,41 +44,12 @@ def editor_for(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> Edit
     return maker(field) if maker else None
 
 
-class QuietSpinBox(QSpinBox):
-    """An integer box that the mouse wheel only turns when it has the focus."""
-
-    def wheelEvent(self, event: Any) -> None:
-        """Leave the wheel to the scroll area unless the box was clicked."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
-
-class QuietDoubleSpinBox(QDoubleSpinBox):
-    """A number box that shows no useless zeros and ignores the wheel without focus."""
+class PlainDoubleSpinBox(QDoubleSpinBox):
+    """A number box that shows no useless zeros."""
 
     def textFromValue(self, value: float) -> str:
         """Show 0.1, not 0.10000000."""
         return f"{value:.8g}"
-
-    def wheelEvent(self, event: Any) -> None:
-        """Leave the wheel to the scroll area unless the box was clicked."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
-
-class QuietComboBox(QComboBox):
-    """A choice that the mouse wheel only turns when it has the focus."""
-
-    def wheelEvent(self, event: Any) -> None:
-        """Leave the wheel to the scroll area unless the box was clicked."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
 
 
 def _switch(_: Mapping[str, Any]) -> Editor:
@@ -91,8 +63,8 @@ def _text(_: Mapping[str, Any]) -> Editor:
 
 
 def _integer(field: Mapping[str, Any]) -> Editor:
-    box = QuietSpinBox()
-    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    box = QSpinBox()
+    still(box)
     low = field.get("minimum", field.get("exclusiveMinimum", -LARGEST - 1) + 1)
     high = field.get("maximum", field.get("exclusiveMaximum", LARGEST + 1) - 1)
     box.setRange(int(low), int(high))
@@ -100,8 +72,8 @@ def _integer(field: Mapping[str, Any]) -> Editor:
 
 
 def _real(field: Mapping[str, Any]) -> Editor:
-    box = QuietDoubleSpinBox()
-    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    box = PlainDoubleSpinBox()
+    still(box)
     box.setDecimals(8)
     box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
     low = field.get("minimum", field.get("exclusiveMinimum", -1e12) + TINY)
@@ -111,8 +83,8 @@ def _real(field: Mapping[str, Any]) -> Editor:
 
 
 def _choice(options: Sequence[Any]) -> Editor:
-    box = QuietComboBox()
-    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    box = QComboBox()
+    still(box)
     for option in options:
         box.addItem(str(option).replace("_", " "))
     return Editor(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QFileDialog, QWidget
 
+from napari_guidednet.backend import TrainSpec
 from napari_guidednet.panels.ask import DialogAsker
+from napari_guidednet.panels.form import SettingsForm
 from napari_guidednet.panels.guide import PANELS
 from napari_guidednet.panels.main import WIDEST
 from napari_guidednet.state import jobs
@@ -56,6 +58,18 @@ def test_the_wheel_scrolls_the_page_and_changes_nothing(with_case):
         for part in (widget, *widget.findChildren(QWidget)):
             _turn(part)
     assert [*(box.value() for box in numbers), *(box.currentIndex() for box in choices)] == before
+
+
+def test_the_wheel_changes_no_setting_of_a_training(qtbot):
+    form = SettingsForm.of(TrainSpec())
+    qtbot.addWidget(form)
+    boxes = [box for kind in (QAbstractSpinBox, QComboBox) for box in form.findChildren(kind)]
+    assert len(boxes) > 20
+    before = form.value()
+    for box in boxes:
+        _turn(box)
+        assert box.focusPolicy() == Qt.FocusPolicy.StrongFocus  # or the wheel would also take the focus
+    assert form.value() == before
 
 
 def test_the_next_step_selects_the_case_it_names(opened):
