@@ -143,7 +143,11 @@ class ModelsPanel(QWidget):
         self.promote.setEnabled(other)
         self.promote.setToolTip(f"{name} {PROMOTED}" if other else f"The selected model {PROMOTED}")
         self.keep.setEnabled(other and name == self.desk.candidate)
-        self.roll_back.setEnabled(session.project is not None and session.project.current is not None)
+        earlier = session.earlier_title
+        self.roll_back.setEnabled(earlier is not None)
+        self.roll_back.setToolTip(
+            f"Puts {earlier} in use again" if earlier else "No model has been promoted: nothing to go back to"
+        )
         busy = bool(self.desk.board.running("evaluate"))
         self.score.setVisible(other and self.comparison is None)
         self.score.setEnabled(not busy and bool(self._held_out()))

@@ -313,6 +313,12 @@ class Session:
         self.bundles_changed.emit()
         self.cases_changed.emit()
 
+    @property
+    def earlier_title(self) -> str | None:
+        """The model that rolling back puts in use, in words; None where there is none to go back to."""
+        before = self._project.before() if self._project is not None else ()
+        return (before[-1] or "the starter model") if before else None
+
     def roll_back(self) -> str | None:
         """Put the model in use that was before; give its name (None: the starter model)."""
         name = self.opened.roll_back()

@@ -112,8 +112,12 @@ def test_promoting_and_rolling_back(two_models):
     models.promote.click()
     assert project.current == NEW
     assert "new is in use now" in two_models.status.happened.text()
+    models.select(NEW)
+    assert f"Puts {OLD} in use again" in models.roll_back.toolTip()
     models.roll_back.click()
     assert project.current == OLD
+    models.select(NEW)
+    assert "the starter model in use again" in models.roll_back.toolTip()
 
 
 def test_the_model_in_use_cannot_be_promoted_again(two_models):

@@ -529,6 +529,7 @@ def test_promote_and_roll_back_walk_the_history_of_the_pointer(project: Project)
     project.promote("two")
     assert Project.open(project.folder).current == "two"
     assert resolve_bundle("current", project) == project.bundle_folder("two")
+    assert project.before() == (None, "one")
     assert project.roll_back() == "one"
     assert project.roll_back() is None
     with pytest.raises(ProjectError, match="no earlier model"):

@@ -410,6 +410,10 @@ class Project:
             )
         self._store(self._file.promoted(name))
 
+    def before(self) -> tuple[str | None, ...]:
+        """Give the models that going back would put in use, the next one last; None is the starter."""
+        return self._file.before()
+
     def roll_back(self) -> str | None:
         """Put the model in use that was before the last promotion; give its name (None: the starter)."""
         self._check_writable()

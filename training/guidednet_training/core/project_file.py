@@ -80,15 +80,20 @@ class ProjectFile(Record):
         ProjectError
             When there is nothing to go back to.
         """
+        before = self.before()
+        if not before:
+            raise ProjectError("There is no earlier model to go back to.", "No promotion is left to undo.")
+        return self._moved("rolled back", before[-1])
+
+    def before(self) -> tuple[str | None, ...]:
+        """Give the models that going back would put in use, the next one last; None is the starter."""
         stack: list[str | None] = [None]
         for move in self.history:
             if move.action == "promoted":
                 stack.append(move.bundle)
             else:
                 stack.pop()
-        if len(stack) < 2:
-            raise ProjectError("There is no earlier model to go back to.", "No promotion is left to undo.")
-        return self._moved("rolled back", stack[-2])
+        return tuple(stack[:-1])
 
     def _moved(self, action: Literal["promoted", "rolled back"], bundle: str | None) -> ProjectFile:
         move = PointerMove(action=action, bundle=bundle, when=utc_now())
