@@ -15,6 +15,14 @@ _COLOURS = ((0.95, 0.3, 0.25, 0.7), (0.35, 0.85, 0.4, 0.7), (0.95, 0.8, 0.25, 0.
 _ON_TOP = 10_000  # of all layers
 
 
+def main_canvas(viewer: Any) -> Any:
+    """Give the canvas of napari's own view, on which napari has no public way to draw.
+
+    What napari opens from its menus gets a viewer in a wrapper that warns of such a thing.
+    """
+    return getattr(viewer, "__wrapped__", viewer).window._qt_viewer.canvas
+
+
 class SideCanvas(QtViewer):
     """A canvas of a viewer model of its own, in which the keys of the main viewer work too.
 

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from ..layers.hover import Hover
 from ..layers.planes import Plane, Planes
-from .canvases import CrossHair, SideCanvas
+from .canvases import CrossHair, SideCanvas, main_canvas
 from .preview import DabPreview
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ class SideViews(QWidget):
         self._correction: Correction | None = None
         self.planes = Planes(desk.layers)
         self.canvases = tuple(SideCanvas(model, viewer) for model in self.planes.models)
-        main_canvas = viewer.window._qt_viewer.canvas  # napari has no public way to draw on it
         self.cross_hairs = (
-            CrossHair(main_canvas, viewer, viewer),
+            CrossHair(main_canvas(viewer), viewer, viewer),
             *(CrossHair(c.canvas, c.viewer, viewer) for c in self.canvases),
         )
         self.previews = tuple(

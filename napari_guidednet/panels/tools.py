@@ -11,6 +11,7 @@ from superqt import QLabeledDoubleSlider
 
 from ..layers.hover import Hover
 from ..state.brush import HU_CEILING, HU_FLOOR, HU_PRESETS, RADIUS_MM, TOLERANCE, BrushSettings, organ_range
+from .canvases import main_canvas
 from .command import Command
 from .guard import guarded
 from .over_picker import OverPicker
@@ -39,8 +40,8 @@ class ToolsBox(QWidget):
         self.desk = desk
         self.settings: BrushSettings = desk.layers.brushes.settings
         viewer = desk.layers.viewer
-        canvas = viewer.window._qt_viewer.canvas  # napari has no public way to draw on it
-        self.hover = DabPreview(Hover(viewer, desk.layers, lambda: desk.layers.labels), canvas, self)
+        hover = Hover(viewer, desk.layers, lambda: desk.layers.labels)
+        self.hover = DabPreview(hover, main_canvas(viewer), self)
         self._make_brush()
         self._make_limits()
         self._lay_out()

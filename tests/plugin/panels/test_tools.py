@@ -1,5 +1,7 @@
 """The section Tools in a real viewer: what is set there holds for strokes with the real mouse."""
 
+import itertools
+
 import numpy as np
 import pytest
 from napari._qt.qt_viewer import QtViewer
@@ -195,8 +197,13 @@ def test_the_preview_goes_when_the_button_is_pressed_or_the_cursor_leaves(hoveri
     _stroke(viewer)
     assert outline.footprint is None
     assert not any(_drawn(hovering))
-    _hover(viewer, 3)
-    qtbot.waitUntil(lambda: outline.footprint is not None, timeout=30_000)
+    places = itertools.cycle(range(10, 90, 8))  # a dab where all is painted already has no preview
+
+    def back():
+        _hover(viewer, next(places))
+        return outline.footprint is not None
+
+    qtbot.waitUntil(back, timeout=30_000)
     viewer.mouse_over_canvas = True  # what napari says when the cursor comes and leaves
     viewer.mouse_over_canvas = False
     assert outline.footprint is None
