@@ -33,46 +33,32 @@ def test_tables_of_fields_are_those_of_the_records():
     assert field_tables().rewritten(page) == page, "run: python scripts/write_field_tables.py"
 
 
+# modules of core/ whose records lie on disk
+RECORDS = (
+    "adjudication",
+    "bundle",
+    "case",
+    "experiment",
+    "label_pair",
+    "organ_colours",
+    "place",
+    "place_notes",
+    "prediction",
+    "project_file",
+    "request",
+    "scores",
+    "second_reading",
+    "spec",
+    "trial_results",
+    "usual_volumes",
+)
+
+
 def test_every_record_on_disk_has_its_table():
-    from guidednet_training.core import (
-        adjudication,
-        bundle,
-        case,
-        experiment,
-        label_pair,
-        organ_colours,
-        place,
-        place_notes,
-        prediction,
-        project_file,
-        request,
-        scores,
-        second_reading,
-        spec,
-        trial_results,
-        usual_volumes,
-    )
     from guidednet_training.core.record import Record
 
     page = (ROOT / "docs" / "file-formats.md").read_text(encoding="utf-8")
-    for module in (
-        adjudication,
-        bundle,
-        case,
-        experiment,
-        label_pair,
-        organ_colours,
-        place,
-        place_notes,
-        prediction,
-        project_file,
-        request,
-        scores,
-        second_reading,
-        spec,
-        trial_results,
-        usual_volumes,
-    ):
+    for module in (importlib.import_module(f"guidednet_training.core.{name}") for name in RECORDS):
         for name, value in vars(module).items():
             if isinstance(value, type) and issubclass(value, Record) and value.__module__ == module.__name__:
                 assert f":{name} -->" in page, f"{module.__name__}.{name} is not described"
