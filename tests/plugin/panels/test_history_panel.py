@@ -124,8 +124,9 @@ def test_versions_are_listed_compared_and_restored(with_case, history, qtbot):
     history.restore.click()
     qtbot.waitUntil(lambda: _count(with_case, "spleen") == 0, timeout=20_000)
     assert np.array_equal(with_case.desk.correction.labels, before)
+    qtbot.waitUntil(history.undo.isEnabled, timeout=20_000)
     history.undo.click()
-    assert _count(with_case, "spleen") > 0
+    qtbot.waitUntil(lambda: _count(with_case, "spleen") > 0, timeout=20_000)
 
 
 def test_work_of_the_session_before_is_taken_back(with_case, history, qtbot):
