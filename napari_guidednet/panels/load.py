@@ -46,6 +46,7 @@ class Loader(QObject):
         self._running: _Job | None = None
         self._waiting: list[_Job] = []
         self._closed = False
+        self._claim = threading.Lock()  # of the work under way; who holds it does it
         self._resting = threading.Event()
         self._resting.set()
 
@@ -87,8 +88,12 @@ class Loader(QObject):
 
         For the end of the application, when no events come any more.
         """
-        self._resting.wait(timeout_s)
         waiting, self._waiting = self._waiting, []
+        if self._running is not None and self._claim.acquire(blocking=False):
+            # superqt starts a thread by a timer, and no timer runs while this one blocks
+            waiting, self._running = [self._running, *waiting], None
+            end_thread()
+        self._resting.wait(timeout_s if self._running is not None else 0)
         for job in waiting:
             job.done(_attempt(job.title, job.work, self._resting))
 
@@ -103,7 +108,10 @@ class Loader(QObject):
         # Errors come back as values: the worker class of superqt swallows a RuntimeError.
         self._resting.clear()
         begin_thread()
-        self._worker = create_worker(_in_thread, job.title, job.work, self._resting, _start_thread=False)
+        self._claim = threading.Lock()
+        self._worker = create_worker(
+            _in_thread, job.title, job.work, self._resting, self._claim, _start_thread=False
+        )
         self._worker.returned.connect(self._finish)  # a bound method of a QObject: on the main thread
         self._worker.start()
 
@@ -121,7 +129,11 @@ class Loader(QObject):
             job.done(outcome)
 
 
-def _in_thread(title: str, work: Callable[[], Any], resting: threading.Event) -> Outcome:
+def _in_thread(
+    title: str, work: Callable[[], Any], resting: threading.Event, claim: threading.Lock
+) -> Outcome:
+    if not claim.acquire(blocking=False):
+        return Outcome(title)  # done elsewhere already
     try:
         return _attempt(title, work, resting)
     finally:

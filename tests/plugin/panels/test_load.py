@@ -1,6 +1,8 @@
 """Work runs in a thread; its outcome comes back on the main thread, in order."""
 
+import gc
 import threading
+import time
 
 import pytest
 from qtpy.QtCore import QThread
@@ -87,3 +89,16 @@ def test_busy_and_idle_are_announced(loader, qtbot):
         loader.load("Reading phantom_01", lambda: 1, lambda o: None)
     assert titles == ["Reading phantom_01"]
     assert not loader.busy
+
+
+def test_work_that_no_thread_has_begun_is_done_at_the_end(qtbot):
+    loader, done, seen = Loader(), [], []
+    loader.load("Saving", lambda: done.append(1), seen.append)
+    start = time.monotonic()
+    loader.finish_here(timeout_s=30)  # no event has been handled since: the thread cannot have started
+    assert time.monotonic() - start < 10
+    assert (done, len(seen)) == ([1], 1)
+    qtbot.wait(100)  # now it starts, and finds the work done
+    assert (done, len(seen)) == ([1], 1)
+    assert not loader.busy
+    assert gc.isenabled()
