@@ -152,10 +152,6 @@ class CaseLayers:
         self.brushes.heed(said, self._views)
         self.show_map(shown if shown in self._views else None)
 
-    def map_names(self) -> tuple[str, ...]:
-        """Give the maps that can be shown."""
-        return tuple(self._views)
-
     @property
     def map_shown(self) -> str | None:
         """The map on the screen."""
@@ -182,10 +178,6 @@ class CaseLayers:
             self.map.opacity = opacity
 
     # looking and painting
-
-    def set_window(self, name: str) -> None:
-        """Set the grey values of the CT by the name of a preset in `display.WINDOWS`."""
-        self.set_limits(window_limits(name))
 
     def set_limits(self, limits_hu: tuple[float, float]) -> None:
         """Set the grey values of the CT: the HU shown black and white."""

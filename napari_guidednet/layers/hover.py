@@ -40,14 +40,12 @@ class Footprint:
     voxel_mm : (float, float)
     colour : (float, float, float)
         Red, green, blue in [0, 1]: that of the organ, white for the eraser.
-    erases : bool
     """
 
     mask: Mask
     corner_mm: tuple[float, float]
     voxel_mm: tuple[float, float]
     colour: tuple[float, float, float]
-    erases: bool
 
     def rim_mm(self) -> npt.NDArray[np.float32]:
         """Give the edges between voxels inside and outside: pairs of points (across, down), (2 n, 2)."""
@@ -129,7 +127,6 @@ class Hover:
             cut if shown == sorted(shown) else cut.T,
             *self._grid(layer, [key[axis].start for axis in shown], shown),
             self._colour(value),
-            value == 0,
         )
 
     def _paints(self, layer: GuardedLabels) -> bool:

@@ -99,10 +99,6 @@ class Ledger:
         now = self.annotation.organs
         return {name: (now[name], state) for name in names if now[name] is not state}
 
-    def in_state(self, state: OrganState) -> frozenset[str]:
-        """Give the organs in a state."""
-        return frozenset(name for name, own in self.annotation.organs.items() if own is state)
-
     def known(self, names: Iterable[str]) -> set[str]:
         """Give the names as a set; SchemeError where the scheme has no such organ."""
         names = set(names)

@@ -9,6 +9,7 @@ from psygnal.testing import SignalTester
 
 from napari_guidednet.backend import AMOS_15
 from napari_guidednet.layers.case_layers import CaseLayers
+from napari_guidednet.layers.display import window_limits
 from napari_guidednet.state.correction import Correction
 from napari_guidednet.state.review import organ_centre
 from napari_guidednet.state.session import OpenCase, Prediction, Session
@@ -83,7 +84,6 @@ def test_a_merge_is_drawn_and_taken_back_as_a_stroke_is(
 
 def test_maps_are_shown_one_at_a_time_and_the_brush_stays(layers: CaseLayers, prediction: Prediction):
     layers.show_prediction(prediction)
-    assert layers.map_names() == ("confidence", "entropy")
     assert layers.map_shown is None
     layers.set_map_opacity(0.5)
     layers.show_map("confidence")
@@ -160,7 +160,7 @@ def test_the_map_is_clear_in_air_and_only_on_the_screen(
 
 
 def test_looks_can_be_changed(layers: CaseLayers):
-    layers.set_window("Lung")
+    layers.set_limits(window_limits("Lung"))
     layers.outline(True)
     layers.paint(True)
     assert layers.image is not None

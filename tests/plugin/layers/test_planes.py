@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 
 from napari_guidednet.backend import AMOS_15
 from napari_guidednet.layers.case_layers import CaseLayers
+from napari_guidednet.layers.display import window_limits
 from napari_guidednet.layers.planes import Planes
 from napari_guidednet.layers.windowing import dragged
 from napari_guidednet.state.correction import Correction
@@ -101,7 +102,7 @@ def test_with_shift_all_views_follow_the_cursor(planes: Planes, layers: CaseLaye
 
 def test_looks_and_brush_are_the_same_everywhere(planes: Planes, layers: CaseLayers):
     coronal = planes.planes[0].labels
-    layers.set_window("Lung")
+    layers.set_limits(window_limits("Lung"))
     layers.outline(True)
     layers.show_only(["liver"])
     assert [tuple(model.layers[0].contrast_limits) for model in planes.models] == [(-1350, 150)] * 2

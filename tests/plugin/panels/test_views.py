@@ -11,6 +11,7 @@ from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtGui import QCloseEvent
 
 from napari_guidednet.backend import AMOS_15
+from napari_guidednet.layers.display import window_limits
 from napari_guidednet.panels.organs import SHOW
 
 LIVER = AMOS_15.value("liver")
@@ -104,7 +105,7 @@ def test_a_window_set_by_the_mouse_is_named_and_a_preset_takes_it_away(box, with
     box.next_window()
     assert box.window_preset.currentText() in with_case.status.happened.text()
     assert tuple(layers.image.contrast_limits) != (0, 300)
-    layers.set_window("Bone")
+    layers.set_limits(window_limits("Bone"))
     assert box.window_preset.currentText() == "Bone"
     assert box.window_preset.count() == 5
 
