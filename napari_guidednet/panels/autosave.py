@@ -44,6 +44,7 @@ class Autosave(QObject):
         self._saving: Snapshot | None = None
         self._due_s = self._latest_s = float("inf")
         self._told = ""
+        self._failure: Exception | None = None  # of the last save of whole labels
         self._loader = Loader(self)  # its own: a save never waits behind a long import
         self._timer = QTimer(self)
         self._timer.setInterval(TICK_MS)
@@ -63,6 +64,7 @@ class Autosave(QObject):
         """Keep this correction on disk from now on; the earlier one is saved whole in the thread."""
         self._leave()
         self._correction = correction
+        self._failure = None
         self._say("")
         project = self._project()
         if correction is None or project is None:
@@ -86,8 +88,9 @@ class Autosave(QObject):
             if correction.dirty:
                 self._say("read only: NOT SAVED")
             return
-        if writer.error is not None:
-            self._tell_failure(writer.error)
+        failure = writer.error or self._failure
+        if failure is not None:
+            self._tell_failure(failure)
         elif not writer.waiting and self._told in ("saving …", "NOT SAVED"):
             self._say(f"saved {time.strftime('%H:%M:%S')}")
         if self._clock() >= min(self._due_s, self._latest_s):
@@ -103,7 +106,8 @@ class Autosave(QObject):
         if correction.dirty:
             self._saving = snapshot
             title = f"Saving {snapshot.case}"
-            self._loader.load(title, partial(_save, snapshot, project, self._writer), self._done)
+            work = partial(_save, snapshot, project, self._writer)
+            self._loader.load(title, work, partial(self._done, snapshot))
 
     def flush(self) -> None:
         """Have every change on disk, now; whoever reads the labels finds them as they are.
@@ -147,22 +151,24 @@ class Autosave(QObject):
         if self._writer is None:
             return
         self._writer.append(change)
-        self._say("saving …")
+        if self._told != "NOT SAVED":  # that stays until all is saved
+            self._say("saving …")
         now_s = self._clock()
         self._due_s = now_s + (0.0 if change.tool in _URGENT else PAUSE_S)
         if self._latest_s == float("inf"):
             self._latest_s = now_s + AT_MOST_S
 
-    def _done(self, outcome: Outcome) -> None:
-        self._saving = None
-        if outcome.error is not None:
+    def _done(self, snapshot: Snapshot, outcome: Outcome) -> None:
+        watched = snapshot is self._saving
+        if watched:
+            self._saving, self._failure = None, outcome.error
+        if outcome.error is None:
+            if watched and self._correction is not None:
+                self._correction.saved(snapshot)
+            self.saved.emit(snapshot.case)
+        elif watched:  # the save of a case that was left is followed by its last one, which tells
             self._due_s = self._clock() + RETRY_S
             self._tell_failure(outcome.error)
-            return
-        snapshot: Snapshot = outcome.value
-        if self._correction is not None and snapshot.case == self._correction.case.id:
-            self._correction.saved(snapshot)
-        self.saved.emit(snapshot.case)
 
     def _left(self, outcome: Outcome) -> None:
         if outcome.error is not None:  # the journal has it all: the next reading takes it from there

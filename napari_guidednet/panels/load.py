@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from concurrent import futures
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal, Slot
-from superqt.utils import create_worker
+from qtpy.QtCore import QObject, Qt, Signal, Slot
 
 from .garbage import begin_thread, end_thread
 
@@ -30,6 +30,17 @@ class _Job:
     key: str | None
 
 
+class _Bell(QObject):
+    """Rung in a thread, heard by every loader on the main thread; outlives them all."""
+
+    rung = Signal(object)  # the future of the work that is over
+
+
+@cache
+def _bell() -> _Bell:
+    return _Bell()
+
+
 class Loader(QObject):
     """Runs one piece of work at a time in a thread, in the order asked.
 
@@ -42,13 +53,12 @@ class Loader(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._worker: Any = None
+        self._thread = futures.ThreadPoolExecutor(1, thread_name_prefix="guidednet")
+        self._future: futures.Future[Outcome] | None = None  # of the work under way
         self._running: _Job | None = None
         self._waiting: list[_Job] = []
         self._closed = False
-        self._claim = threading.Lock()  # of the work under way; who holds it does it
-        self._resting = threading.Event()
-        self._resting.set()
+        _bell().rung.connect(self._hear, Qt.ConnectionType.QueuedConnection)
 
     @property
     def busy(self) -> bool:
@@ -81,43 +91,41 @@ class Loader(QObject):
 
     def wait(self, timeout_s: float = 60.0) -> bool:
         """Block until the work under way is over (its callback comes later); tell whether it is."""
-        return self._resting.wait(timeout_s)
+        return self._future is None or bool(futures.wait([self._future], timeout_s).done)
 
     def finish_here(self, timeout_s: float = 60.0) -> None:
         """Block until all work is done: what is under way ends in its thread, what waits is done here.
 
-        For the end of the application, when no events come any more.
+        For the end of the application, when no events come any more: every callback has been called when
+        this returns, but that of work which takes longer than `timeout_s`.
         """
-        waiting, self._waiting = self._waiting, []
-        if self._running is not None and self._claim.acquire(blocking=False):
-            # superqt starts a thread by a timer, and no timer runs while this one blocks
-            waiting, self._running = [self._running, *waiting], None
-            end_thread()
-        self._resting.wait(timeout_s if self._running is not None else 0)
+        ended = self.wait(timeout_s)
+        (running, future), waiting = self._take(), self._waiting
+        self._waiting = []
+        if running is not None and future is not None and ended:
+            running.done(future.result())
         for job in waiting:
-            job.done(_attempt(job.title, job.work, self._resting))
+            job.done(_attempt(job.title, job.work))
 
     def close(self) -> None:
         """Take no more work and forget what is under way; its result is dropped."""
         self._closed = True
         self._waiting = []
+        self._thread.shutdown(wait=False)
 
     def _next(self) -> None:
         self._running = job = self._waiting.pop(0)
         self.started.emit(job.title)
-        # Errors come back as values: the worker class of superqt swallows a RuntimeError.
-        self._resting.clear()
         begin_thread()
-        self._claim = threading.Lock()
-        self._worker = create_worker(
-            _in_thread, job.title, job.work, self._resting, self._claim, _start_thread=False
-        )
-        self._worker.returned.connect(self._finish)  # a bound method of a QObject: on the main thread
-        self._worker.start()
+        # The thread never holds the callback: a widget that it belongs to must not be destroyed there.
+        self._future = self._thread.submit(_in_thread, job.title, job.work)
+        self._future.add_done_callback(_bell().rung.emit)
 
     @Slot(object)
-    def _finish(self, outcome: Outcome) -> None:
-        job, self._running = self._running, None
+    def _hear(self, future: futures.Future[Outcome]) -> None:
+        if future is not self._future:  # another loader's, or finished already
+            return
+        job, _ = self._take()
         if self._closed or job is None:
             return
         replaced = job.key is not None and any(other.key == job.key for other in self._waiting)
@@ -126,24 +134,23 @@ class Loader(QObject):
         else:
             self.idle.emit()
         if not replaced:
-            job.done(outcome)
+            job.done(future.result())
+
+    def _take(self) -> tuple[_Job | None, futures.Future[Outcome] | None]:
+        taken = self._running, self._future
+        self._running = self._future = None
+        return taken
 
 
-def _in_thread(
-    title: str, work: Callable[[], Any], resting: threading.Event, claim: threading.Lock
-) -> Outcome:
-    if not claim.acquire(blocking=False):
-        return Outcome(title)  # done elsewhere already
+def _in_thread(title: str, work: Callable[[], Any]) -> Outcome:
     try:
-        return _attempt(title, work, resting)
+        return _attempt(title, work)
     finally:
         end_thread()
 
 
-def _attempt(title: str, work: Callable[[], Any], resting: threading.Event) -> Outcome:
+def _attempt(title: str, work: Callable[[], Any]) -> Outcome:
     try:
         return Outcome(title, work())
     except Exception as error:  # carried to the main thread, where it is shown
         return Outcome(title, error=error)
-    finally:
-        resting.set()

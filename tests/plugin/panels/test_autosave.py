@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from guidednet_training.core import journal_writer
+from napari_guidednet.backend import FileError
 from napari_guidednet.panels import autosave as module
 from napari_guidednet.panels.autosave import Autosave
 from napari_guidednet.state.correction import Correction
@@ -105,6 +106,39 @@ def test_a_full_disk_is_told_and_nothing_is_forgotten(autosave, correction, sess
         assert len(failed) == 1  # told once, not at every tick
     qtbot.waitUntil(lambda: ticks("saved"), timeout=20_000)
     assert np.array_equal(_stored(session), correction.labels)
+
+
+def test_whole_labels_that_cannot_be_saved_are_said_until_they_are(
+    autosave, correction, session, now, monkeypatch, qtbot
+):
+    said, failed = [], []
+    autosave.said.connect(said.append)
+    autosave.failed.connect(failed.append)
+    autosave.watch(correction)
+
+    def full(*_) -> None:
+        raise FileError("No room.", "Make room.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.opened, "save_labels", full)
+        _paint(correction, 3)
+        autosave.flush()
+        now[0] += module.PAUSE_S
+        with qtbot.waitSignal(autosave.failed, timeout=20_000):
+            autosave.tick()
+        for _ in range(3):
+            autosave.tick()  # the journal has it, and yet
+        _paint(correction, 4)
+        autosave.flush()
+        autosave.tick()
+        assert said[-1] == "NOT SAVED"
+        assert len(failed) == 1
+    now[0] += module.RETRY_S
+    with qtbot.waitSignal(autosave.saved, timeout=20_000):
+        autosave.tick()
+    autosave.tick()
+    assert said[-1].startswith("saved")
+    assert session.opened.saved_change("unlabelled") == 2
 
 
 def test_leaving_a_case_leaves_it_whole_on_disk(autosave, correction, session, qtbot):

@@ -2,7 +2,7 @@
 
 import gc
 import threading
-import time
+import weakref
 
 import pytest
 from qtpy.QtCore import QThread
@@ -64,11 +64,11 @@ def test_waiting_blocks_until_the_work_is_over(loader, qtbot):
 
 def test_at_the_end_what_waits_is_done_without_events(loader):
     gate, seen = threading.Event(), []
-    loader.load("slow", lambda: (gate.wait(5), seen.append("slow")), lambda o: None)
+    loader.load("slow", lambda: (gate.wait(5), seen.append("slow")), lambda o: seen.append(o.title))
     loader.load("next", lambda: seen.append("next"), lambda o: seen.append(o.title))
     threading.Timer(0.05, gate.set).start()
     loader.finish_here()
-    assert seen == ["slow", "next", "next"]
+    assert seen == ["slow", "slow", "next", "next"]
 
 
 def test_a_closed_loader_drops_results_and_takes_no_more_work(loader, qtbot):
@@ -91,14 +91,38 @@ def test_busy_and_idle_are_announced(loader, qtbot):
     assert not loader.busy
 
 
-def test_work_that_no_thread_has_begun_is_done_at_the_end(qtbot):
+def test_what_was_finished_here_is_not_told_again_when_events_come(qtbot):
     loader, done, seen = Loader(), [], []
     loader.load("Saving", lambda: done.append(1), seen.append)
-    start = time.monotonic()
-    loader.finish_here(timeout_s=30)  # no event has been handled since: the thread cannot have started
-    assert time.monotonic() - start < 10
-    assert (done, len(seen)) == ([1], 1)
-    qtbot.wait(100)  # now it starts, and finds the work done
+    loader.finish_here(timeout_s=30)
     assert (done, len(seen)) == ([1], 1)
     assert not loader.busy
-    assert gc.isenabled()
+    qtbot.waitUntil(gc.isenabled, timeout=5000)  # the thread's end has been handled
+    assert (done, len(seen)) == ([1], 1)
+
+
+def test_work_of_several_loaders_comes_back_to_each(qtbot):
+    loaders, seen = [Loader() for _ in range(3)], []
+    for number, loader in enumerate(loaders):
+        loader.load("Reading", lambda number=number: number, lambda o, n=number: seen.append((n, o.value)))
+    qtbot.waitUntil(lambda: len(seen) == 3, timeout=5000)
+    assert sorted(seen) == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_a_loader_holds_no_result_that_it_gave(loader, qtbot):
+    class Volume:
+        pass
+
+    kept = []
+    loader.load("Reading", Volume, lambda o: kept.append(weakref.ref(o.value)))
+    qtbot.waitUntil(lambda: bool(kept), timeout=5000)
+    qtbot.waitUntil(lambda: kept[0]() is None, timeout=5000)
+
+
+def test_the_callback_is_never_called_before_loading_returns(loader, qtbot):
+    seen = []
+    for _ in range(50):
+        loader.load("Reading", lambda: None, seen.append)
+        assert seen == []
+        qtbot.waitUntil(lambda: bool(seen), timeout=5000)
+        seen.clear()
