@@ -126,6 +126,7 @@ from guidednet_training.core.volume import (
     read_volume,
     write_volume,
 )
+from guidednet_training.core.words import counted
 from guidednet_training.core.work_report import span_text, write_report
 from guidednet_training.demo.patients import make_project
 
@@ -234,6 +235,7 @@ __all__ = [
     "changed_box",
     "check_anatomy",
     "confirmed_volumes",
+    "counted",
     "current_author",
     "describe_device",
     "differences_of",

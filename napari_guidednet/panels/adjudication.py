@@ -16,6 +16,7 @@ from ..backend import (
     Reading,
     Side,
     Volume,
+    counted,
     differences_of,
     note_settled,
     settlements,
@@ -148,7 +149,7 @@ class AdjudicationBox(QWidget):
         if not self.reading.both:
             return f"The second reader has not confirmed an organ of {self.reading.case} yet."
         if self.found is None:
-            return f"{self.reading.case}: both readers confirmed {len(self.reading.both)} organs."
+            return f"{self.reading.case}: both readers confirmed {counted(len(self.reading.both), 'organ')}."
         count, small = len(self.found.regions), ""
         if self.found.small:
             small = f" {self.found.small} small differences ({self.found.small_ml:.2f} ml) are not listed."
@@ -217,7 +218,7 @@ class AdjudicationBox(QWidget):
             self._takings[taking.change] = taking
         if taking.refused:
             self.desk.say(
-                f"{taking.refused:,} voxels of {correction.case.id} are locked and were left as they were: "
+                f"{counted(taking.refused, 'voxel')} of {correction.case.id} locked and left as before: "
                 "unlock the organ or reopen the slice, then take the answer again.",
                 "Undo",
                 partial(self._undo, correction, taking),
@@ -226,8 +227,8 @@ class AdjudicationBox(QWidget):
         self._note(region, side)
         self._select_next()
         self.desk.say(
-            f"Took the {side} reader's answer in {correction.case.id}: {taking.written:,} voxels changed. "
-            f"{self._open()} regions are open.",
+            f"Took the {side} reader's answer in {correction.case.id}: {counted(taking.written, 'voxel')} "
+            f"changed. {self._open()} regions are open.",
             "Undo",
             partial(self._undo, correction, taking),
         )

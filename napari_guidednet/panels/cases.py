@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..backend import GuidedNetError
+from ..backend import GuidedNetError, counted
 from ..state.queue import RankedCase, rank_cases
 from ..state.session import CaseRow
 from .buttons import button
@@ -241,4 +241,4 @@ def _count(rows: Sequence[CaseRow]) -> str:
         by_state[row.status] = by_state.get(row.status, 0) + 1
     states = ", ".join(f"{count} {state}" for state, count in by_state.items())
     held_out = sum(row.split != "train" for row in rows)
-    return f"{len(rows)} cases: {states}. {held_out} held out."
+    return f"{counted(len(rows), 'case')}: {states}. {held_out} held out."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from ..backend import sentence
+from ..backend import counted, sentence
 from ..state.cohort import CasePlace, cases_to_search, cohort_places, search_case
 from ..state.tour import KIND_TITLES, rate_text
 from .buttons import button
@@ -130,6 +130,6 @@ class CohortBox(QWidget):
         else:
             cases = len({entry.case for entry in self._found})
             self.label.setText(
-                f"{len(self._found)} places in {cases} cases, the most worthwhile first. "
-                "A double click goes there."
+                f"{counted(len(self._found), 'place')} in {counted(cases, 'case')}, the most worthwhile "
+                "first. A double click goes there."
             )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from ..backend import counted
 from ..state.correction import Correction
 from ..state.review import organ_centre, organ_rows
 from .buttons import button
@@ -220,7 +221,7 @@ class CorrectPanel(QWidget):
         volumes = {row.name: row.volume_ml for row in organ_rows(self.desk.session.prediction, correction)}
         correction.confirm(names)
         absent = [name for name in names if not volumes[name]]
-        what = _titles(correction, names) if len(names) == 1 else f"{len(names)} organs"
+        what = _titles(correction, names) if len(names) == 1 else counted(len(names), "organ")
         note = f" As absent: {_titles(correction, absent)}." if absent else ""
         self.desk.say(
             f"Confirmed {what} of {correction.case.id}.{note}",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
-from ..backend import PredictRequest, Project, TrainRequest, make_sample_project
+from ..backend import PredictRequest, Project, TrainRequest, counted, make_sample_project
 from ..layers.case_layers import CaseLayers
 from ..state.correction import Correction
 from ..state.forecast import Forecast
@@ -134,7 +134,7 @@ class Desk(QObject):
         project = self.session.open_project(folder)
         running = self.board.running()
         again = f" {running[0].title} still goes on." if running else ""
-        self.say(f"Opened {project.name}: {len(project.cases)} cases.{again}")
+        self.say(f"Opened {project.name}: {counted(len(project.cases), 'case')}.{again}")
 
     def create_project(self, folder: Path, name: str, scheme: str) -> None:
         """Make a project and open it."""
@@ -179,11 +179,11 @@ class Desk(QObject):
         self.correction_changed.emit(correction)
         held_out = " It is held out: it scores models and never trains them." if case.split != "train" else ""
         again = (
-            f" The last session ended early; {case.recovered} changes were taken from its journal."
+            f" The last session ended early; its journal gave back {counted(case.recovered, 'change')}."
             if case.recovered
             else ""
         )
-        opened = f"Opened {case.id}: {len(correction.confirmed)} organs confirmed."
+        opened = f"Opened {case.id}: {counted(len(correction.confirmed), 'organ')} confirmed."
         self.say(f"{news or opened + again}{held_out}")
         if prediction is not None and plan is not None:
             self.use_prediction(prediction, plan)

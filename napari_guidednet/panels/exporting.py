@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
-from ..backend import HandOver, Project, export_dicom, export_nifti, export_nnunet
+from ..backend import HandOver, Project, counted, export_dicom, export_nifti, export_nnunet
 from .buttons import button
 from .guard import guarded
 from .narrow import narrow
@@ -178,12 +178,12 @@ class ExportBox(QGroupBox):
         elif isinstance(made, HandOver):
             self.desk.say("\n".join(_told(out, made)))
         else:
-            self.desk.say(f"Exported {made} cases to {out}.")
+            self.desk.say(f"Exported {counted(made, 'case')} to {out}.")
 
 
 def _told(out: Path, made: HandOver) -> list[str]:
     """Say what was written, in lines; at most a few of what was not."""
-    lines = [f"Exported {len(made.written)} cases to {out}; each was read back and is the same."]
+    lines = [f"Exported {counted(len(made.written), 'case')} to {out}; each was read back and is the same."]
     lines += [f"Note on {note}." for note in made.notes[:4]]
     lines += [f"Left out {reason}" for reason in made.left_out[:4]]
     if len(made.left_out) > 4:

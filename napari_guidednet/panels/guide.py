@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..backend import counted
+
 PANELS = ("Project", "Cases", "Segment", "Correct", "Train", "Models")
 
 
@@ -82,7 +84,7 @@ def _with_case(facts: Facts, case: str) -> NextStep:
         return NextStep(f"segment {case}", "Segment", "The model makes a first proposal for all organs.")
     if facts.open_organs:
         return NextStep(
-            f"check and confirm {case} ({_count(facts.open_organs, 'organ')} left)",
+            f"check and confirm {case} ({counted(facts.open_organs, 'organ')} left)",
             "Correct",
             "Look where the confidence is low first. A confirmed organ is protected and used for training.",
         )
@@ -90,7 +92,9 @@ def _with_case(facts: Facts, case: str) -> NextStep:
         return NextStep("watch the training", "Train", "You may close napari; the training goes on.")
     if facts.untrained and not facts.held_out:
         return NextStep(
-            "retrain", "Train", f"{_cases(facts.untrained)} confirmed since the current model was trained."
+            "retrain",
+            "Train",
+            f"{counted(facts.untrained, 'case')} confirmed since the current model was trained.",
         )
     return _open_another(facts)
 
@@ -101,13 +105,5 @@ def _open_another(facts: Facts) -> NextStep:
     if facts.next_case:
         return NextStep(f"open {facts.next_case}", "Cases", "It has organs that nobody has confirmed.")
     if facts.untrained:
-        return NextStep("retrain", "Train", f"{_cases(facts.untrained)} not yet learned from.")
+        return NextStep("retrain", "Train", f"{counted(facts.untrained, 'case')} not yet learned from.")
     return NextStep("open a case", "Cases", "Every case is confirmed; add more CT or look again.")
-
-
-def _cases(count: int) -> str:
-    return _count(count, "case")
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

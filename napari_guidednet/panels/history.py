@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from ..backend import counted
 from ..state.correction import Correction
 from ..state.outcome import Undone
 from ..state.versions import Compared, Version, compare, list_versions
@@ -129,7 +130,8 @@ class HistoryBox(QWidget):
         self._list()
 
     def _on_change(self, _change: object) -> None:
-        self._later.start()
+        if not self._later.isActive():  # stroke after stroke, the button must not lag behind the first
+            self._later.start()
 
     @guarded
     def _on_undone(self, undone: Undone) -> None:
@@ -188,9 +190,10 @@ class HistoryBox(QWidget):
                 version.author,
                 "" if dice is None else f"{dice:.3f}",
             )
+            confirmed = counted(version.confirmed, "organ")
             for column, text in enumerate(texts):
                 self.versions.cell(row, column).setText(text)
-                self.versions.cell(row, column).setToolTip(f"{text}; {version.confirmed} organs confirmed")
+                self.versions.cell(row, column).setToolTip(f"{text}; {confirmed} confirmed")
         if chosen in versions:
             self.versions.selectRow(versions.index(chosen))
         self.versions.setVisible(bool(versions))
@@ -232,7 +235,7 @@ class HistoryBox(QWidget):
         worst = sorted(found.dice, key=lambda organ: found.dice[organ])[:2]
         least = ", ".join(f"{correction.titles([organ])} {found.dice[organ]:.3f}" for organ in worst)
         self.desk.say(
-            f"{name} and now differ in {found.voxels:,} voxels: mean Dice {found.mean_dice:.3f}"
+            f"{name} and now differ in {counted(found.voxels, 'voxel')}: mean Dice {found.mean_dice:.3f}"
             f"{f'; least alike: {least}' if found.voxels else ''}.",
             "Hide",
             self.desk.layers.compare.clear,
@@ -245,7 +248,7 @@ class HistoryBox(QWidget):
         kept = f" {correction.refusal}" if written.refused else ""
         self.desk.say(
             f"{correction.case.id}: labels of {_clock(found.version.when)} restored "
-            f"({written.written:,} voxels changed).{kept}",
+            f"({counted(written.written, 'voxel')} changed).{kept}",
             "Undo",
             self._undo,
         )

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..backend import ImportPlan, apply_import, plan_import
+from ..backend import ImportPlan, apply_import, counted, plan_import
 from .buttons import button
 from .guard import guarded
 from .narrow import narrow
@@ -103,12 +103,13 @@ class ImportBox(QGroupBox):
         words = (*plan.problems, *plan.notes)
         self.problems.setText("\n".join(words))
         self.problems.setVisible(bool(words))
-        self.go.setText(f"Import {len(plan.rows)} cases")
+        self.go.setText(f"Import {counted(len(plan.rows), 'case')}")
         self.go.setEnabled(bool(plan.rows))
         for widget in (self.table, self.go, self.cancel):
             widget.show()
         self.desk.say(
-            f"This is what would be imported: {len(plan.rows)} cases. Nothing has been changed yet."
+            f"This is what would be imported: {counted(len(plan.rows), 'case')}. "
+            "Nothing has been changed yet."
         )
 
     @guarded
@@ -120,7 +121,7 @@ class ImportBox(QGroupBox):
         self.cancel.hide()
         self.choose.setEnabled(False)
         self.desk.in_thread(
-            f"Importing {len(self.plan.rows)} cases", work, self._imported, otherwise=self._forget
+            f"Importing {counted(len(self.plan.rows), 'case')}", work, self._imported, otherwise=self._forget
         )
 
     def _progress(self, done: int, total: int, text: str) -> None:
@@ -137,4 +138,4 @@ class ImportBox(QGroupBox):
         self.desk.session.cases_added()
         there = f" {len(result.there_before)} were there before." if result.there_before else ""
         problems = "".join(f"\n{problem}" for problem in result.problems)
-        self.desk.say(f"Imported {len(result.added)} cases.{there}{problems}")
+        self.desk.say(f"Imported {counted(len(result.added), 'case')}.{there}{problems}")

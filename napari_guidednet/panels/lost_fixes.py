@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from ..backend import counted
 from ..state.comparison import Comparison, LostFix
 from .section import Section
 from .tables import PlainTable
@@ -49,7 +50,9 @@ class LostFixes(QWidget):
             return
         lost = tally.total - tally.kept
         old = "" if tally.kept_before is None else f" The old model keeps {tally.kept_before}."
-        self.count.setText(f"{_fixes(tally.total)}: {tally.kept} kept by the new model.{old}")
+        self.count.setText(
+            f"{counted(tally.total, 'past correction')}: {tally.kept} kept by the new model.{old}"
+        )
         self.section.setVisible(bool(lost))
         self.section.setText(f"Show the {lost} not kept")
         self.table.setRowCount(len(self._lost))
@@ -67,7 +70,3 @@ class LostFixes(QWidget):
     def _visit(self, row: int, _column: int) -> None:
         if 0 <= row < len(self._lost):
             self.visit_requested.emit(self._lost[row])
-
-
-def _fixes(count: int) -> str:
-    return f"{count} past correction{'' if count == 1 else 's'}"

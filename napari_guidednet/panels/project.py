@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..backend import SCHEMES, Project
+from ..backend import SCHEMES, Project, counted
 from .buttons import button
 from .exporting import ExportBox
 from .guard import guarded
@@ -83,8 +83,8 @@ class ProjectPanel(QWidget):
             return
         self.about.setText(
             f"{project.name}\n{project.folder}\n"
-            f"Scheme {project.scheme.name}: {len(project.scheme.names)} organs. "
-            f"{len(project.cases)} cases. Model in use: {self.desk.session.model_title}."
+            f"Scheme {project.scheme.name}: {counted(len(project.scheme.names), 'organ')}. "
+            f"{counted(len(project.cases), 'case')}. Model in use: {self.desk.session.model_title}."
         )
 
     @guarded
@@ -113,7 +113,7 @@ class NewProjectBox(QGroupBox):
         browse.setMaximumWidth(36)
         self.scheme = QComboBox()
         for name, scheme in SCHEMES.items():
-            self.scheme.addItem(f"{name} ({len(scheme.names)} organs)", name)
+            self.scheme.addItem(f"{name} ({counted(len(scheme.names), 'organ')})", name)
             organs = ", ".join(organ.title for organ in scheme.organs)
             self.scheme.setItemData(self.scheme.count() - 1, organs, Qt.ItemDataRole.ToolTipRole)
         place = QHBoxLayout()

@@ -7,6 +7,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
+from ..backend import counted
 from ..state.correction import Correction
 from ..state.suggestion import Done, Suggestion, carry_out, take_back
 
@@ -89,4 +90,4 @@ class ToolRunner:
             self.desk.say(correction.undo().text)
             return
         writing = take_back(correction, done)  # there was other work since: that stays
-        self.desk.say(f"{doing}: taken back ({writing.written:,} voxels), what you did since stays.")
+        self.desk.say(f"{doing}: taken back ({counted(writing.written, 'voxel')}), what you did since stays.")

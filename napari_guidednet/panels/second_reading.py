@@ -17,6 +17,7 @@ from ..backend import (
     Reading,
     Start,
     agreements,
+    counted,
     current_author,
     draw_cases,
     first_folder,
@@ -154,7 +155,7 @@ class SecondReadingBox(QWidget):
     def _drawn(self, draw: Draw) -> None:
         self.refresh()
         self.desk.say(
-            f"Drew {len(draw.cases)} cases for {draw.reader or 'anybody'} to read again: "
+            f"Drew {counted(len(draw.cases), 'case')} for {draw.reader or 'anybody'} to read again: "
             f"{', '.join(draw.cases)}.",
             "Open the second reading",
             self._open,
@@ -194,8 +195,9 @@ class SecondReadingBox(QWidget):
         self._show()
         dice = [score.dice for agreed in found for score in agreed.organs.values() if score.dice is not None]
         mean = f", mean Dice {sum(dice) / len(dice):.3f}" if dice else ""
-        count = f"{len(found)} case{'' if len(found) == 1 else 's'}"
-        self.desk.say(f"Compared {count} read twice{mean}. Select one to settle its differences.")
+        self.desk.say(
+            f"Compared {counted(len(found), 'case')} read twice{mean}. Select one to settle its differences."
+        )
 
 
 class _DrawForm(QWidget):
@@ -253,7 +255,7 @@ def _sentence(project: Project | None, inside: bool, found: Sequence[Reading]) -
         )
     read = sum(bool(reading.both) for reading in found)
     done = sum(bool(reading.both) and not reading.waiting for reading in found)
-    return f"{len(found)} cases are drawn, {read} of them begun, {done} read to the end."
+    return f"Drawn: {counted(len(found), 'case')}, {read} of them begun, {done} read to the end."
 
 
 def _mean(agreed: Agreement | None, metric: str) -> str:

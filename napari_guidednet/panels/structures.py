@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from ..backend import StructureSet, propose_organs, read_structures
+from ..backend import StructureSet, counted, propose_organs, read_structures
 from ..state.correction import Correction
 from ..state.structures import suggest_structures
 from .buttons import button
@@ -114,7 +114,7 @@ class StructureBox(QGroupBox):
             self.table.fill(row, (each.name, f"{volumes[each.number]:.1f}", ""), f"Structure {each.number}")
             self.table.setCellWidget(row, 2, self._organ_box(correction, proposed.get(each.number)))
         outside = sum(each.outside for each in found.structures)
-        notes = (*found.notes, *([f"{outside:,} voxels lie beyond the CT"] if outside else []))
+        notes = (*found.notes, *([f"{counted(outside, 'voxel')} beyond the CT"] if outside else []))
         lines = [f"{found.path.name}, {found.kind}, for {correction.case.id}."]
         self.about.setText("\n".join([*lines, *(f"Note: {note}." for note in notes)]))
         for widget in (self.table, self.take, self.cancel):
@@ -138,7 +138,7 @@ class StructureBox(QGroupBox):
 
     def _count(self, *_: object) -> None:
         count = len(set(self.organs.values()))
-        self.take.setText(f"Take over {count} organ{'' if count == 1 else 's'}")
+        self.take.setText(f"Take over {counted(count, 'organ')}")
         self.take.setEnabled(count > 0)
 
     @guarded

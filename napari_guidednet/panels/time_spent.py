@@ -10,7 +10,7 @@ from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from ..backend import Project, agreements, span_text, work_of, write_report
+from ..backend import Project, agreements, counted, span_text, work_of, write_report
 from ..state.correction import Correction
 from ..state.timekeeping import TimeKeeper, TimeSpent
 from .buttons import button
@@ -156,6 +156,6 @@ def _sentence(spent: TimeSpent) -> str:
     total = spent.effort.total
     return (
         f"{spent.effort.case}: {span_text(total.seconds)} of work, {total.strokes:,} strokes, "
-        f"{total.voxels:,} voxels. Today: {span_text(spent.today_s)} in {spent.today_cases} "
+        f"{counted(total.voxels, 'voxel')}. Today: {span_text(spent.today_s)} in {spent.today_cases} "
         f"case{'s' * (spent.today_cases != 1)}."
     )

@@ -9,6 +9,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 from superqt import QLabeledDoubleSlider
 
+from ..backend import counted
 from ..layers.hover import Hover
 from ..state.brush import HU_CEILING, HU_FLOOR, HU_PRESETS, RADIUS_MM, TOLERANCE, BrushSettings, organ_range
 from .canvases import main_canvas
@@ -247,7 +248,9 @@ class ToolsBox(QWidget):
         if correction is None:
             self.desk.say("Open a case in the step Cases first.")
         elif number > len(correction.scheme.organs):
-            self.desk.say(f"The scheme {correction.scheme.name} has {len(correction.scheme.organs)} organs.")
+            self.desk.say(
+                f"The scheme {correction.scheme.name} has {counted(len(correction.scheme.organs), 'organ')}."
+            )
         else:
             organ = correction.scheme.organs[number - 1]
             self.desk.layers.select_organ(organ.name)

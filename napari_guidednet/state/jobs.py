@@ -17,6 +17,7 @@ from ..backend import (
     Project,
     RunFolder,
     RunState,
+    counted,
     events,
     run_state,
     spawn,
@@ -81,7 +82,8 @@ class Job:
         """What it does, in plain words."""
         request = self.request
         if isinstance(request, PredictRequest):
-            return f"Segment {request.cases[0] if len(request.cases) == 1 else f'{len(request.cases)} cases'}"
+            cases = request.cases
+            return f"Segment {cases[0] if len(cases) == 1 else counted(len(cases), 'case')}"
         if isinstance(request, EvaluateRequest):
             return f"Score {' and '.join(request.bundles)} on the {request.split} cases"
         return f"Retrain from {request.parent}" if request.parent else "Train from scratch"

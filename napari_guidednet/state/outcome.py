@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..backend import Annotation, Project, Volume
+from ..backend import Annotation, Project, Volume, counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +19,11 @@ class MergeReport:
     @property
     def text(self) -> str:
         """One sentence for the user."""
-        text = f"{len(self.organs)} organs taken from the model ({self.written:,} voxels changed)"
+        organs, voxels = counted(len(self.organs), "organ"), counted(self.written, "voxel")
+        text = f"{organs} taken from the model ({voxels} changed)"
         if self.kept:
-            text += f"; {len(self.kept)} protected organs kept as they were ({self.refused:,} voxels refused)"
+            kept, refused = counted(len(self.kept), "protected organ"), counted(self.refused, "voxel")
+            text += f"; {kept} left as before ({refused} refused)"
         return text + "."
 
 

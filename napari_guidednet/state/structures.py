@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from ..backend import LabelScheme, StructureSet, changed_box, paint_structures, replace_organs
+from ..backend import LabelScheme, StructureSet, changed_box, counted, paint_structures, replace_organs
 from .suggestion import Suggestion
 
 
@@ -39,5 +39,5 @@ def suggest_structures(
     new = replace_organs(old, drawn[box], values)
     if np.array_equal(old, new):
         return None
-    note = f"{doubled:,} voxels were drawn twice, the later structure has them" if doubled else ""
+    note = f"{counted(doubled, 'voxel')} drawn twice, the later structure has them" if doubled else ""
     return Suggestion(box, old, new, "import", note=note)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend import UNKNOWN
+from ..backend import UNKNOWN, counted
 from . import gate
 from .boxes import Box
 from .correction import Correction, Writing
@@ -67,13 +67,13 @@ class Done:
         said = ", ".join(gains[:TOLD]) if gains else "nothing changed"
         if len(gains) > TOLD:
             more = len(gains) - TOLD
-            said += f" and {more} more organ{'' if more == 1 else 's'}"
+            said += f" and {counted(more, 'more organ')}"
         if self.suggestion.note:
             said += f"; {self.suggestion.note}"
         if self.writing.refused:
-            said += f"; {self.writing.refused:,} voxels of protected places were refused"
+            said += f"; {counted(self.writing.refused, 'voxel')} of protected places refused"
         if self.overtaken:
-            said += f"; {self.overtaken:,} voxels you painted meanwhile stay as they are"
+            said += f"; {counted(self.overtaken, 'voxel')} painted meanwhile kept"
         return said
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from ..backend import LabelScheme, Place, PlaceNotes, Verdict, open_places
+from ..backend import LabelScheme, Place, PlaceNotes, Verdict, counted, open_places
 
 # name: (title, kinds of place); "unsure" and "unfamiliar" are different questions and stay apart
 GROUPS: dict[str, tuple[str, frozenset[str]]] = {
@@ -159,19 +159,21 @@ class Tour:
             return f"No place of {self.case} is waiting for a look.{self._hidden_words}"
         if not worth:
             return (
-                f"{_places(len(waiting))} of {self.case} left, none worth {self.level:g} points a minute: "
-                "good enough. Confirm the organs, or lower the level to go on."
+                f"{counted(len(waiting), 'place')} of {self.case} left, none worth {self.level:g} points a "
+                "minute: good enough. Confirm the organs, or lower the level to go on."
             )
         gain = sum(place.gain for place in worth)
-        return f"{_places(len(worth))} of {self.case} worth a look, {gain:.0f} points of Dice in all."
+        return (
+            f"{counted(len(worth), 'place')} of {self.case} worth a look, {gain:.0f} points of Dice in all."
+        )
 
     @property
     def _hidden_words(self) -> str:
         if not self.hidden:
             return ""
         return (
-            f" {_places(len(self.hidden))} in confirmed or locked organs left out: untick OK and Lock of an "
-            "organ to see its own."
+            f" {counted(len(self.hidden), 'place')} in confirmed or locked organs left out: untick OK and "
+            "Lock of an organ to see its own."
         )
 
 
@@ -192,7 +194,3 @@ def rate_text(place: Place) -> str:
 
 def _same(one: Place, other: Place) -> bool:
     return (one.kind, one.organ, one.centre) == (other.kind, other.organ, other.centre)
-
-
-def _places(count: int) -> str:
-    return "1 place" if count == 1 else f"{count} places"

@@ -17,6 +17,7 @@ from ..backend import (
     TrainRequest,
     TrainSpec,
     Workload,
+    counted,
     preset_spec,
     resolve_bundle,
 )
@@ -75,8 +76,9 @@ class RetrainPlan:
             return " ".join(self.refusals)
         start = f"from {self.parent}" if self.parent else "from scratch"
         return (
-            f"Trains {start} on {_cases(len(self.labelled), 'labelled')} and "
-            f"{_cases(len(self.unlabelled), 'unlabelled')}; judged on {_cases(len(self.val), 'held-out')}."
+            f"Trains {start} on {counted(len(self.labelled), 'labelled case')} and "
+            f"{counted(len(self.unlabelled), 'unlabelled case')}; "
+            f"judged on {counted(len(self.val), 'held-out case')}."
         )
 
     def request(self, name: str | None = None, spec: TrainSpec | None = None) -> TrainRequest:
@@ -173,7 +175,7 @@ def _warnings(project: Project, labelled: Ids, unlabelled: Ids, val: Ids) -> Ids
     if not unlabelled:
         found.append("There are no unlabelled cases to learn from; adding some usually helps.")
     if 0 < len(val) < 3:
-        found.append(f"Only {_cases(len(val), 'held-out')} to judge by: small differences mean little.")
+        found.append(f"Only {counted(len(val), 'held-out case')} to judge by: small differences mean little.")
     nowhere = [o.title for o in project.scheme.organs if o.name not in _confirmed_organs(project, labelled)]
     if labelled and nowhere:
         found.append(f"Confirmed in no training case, so not learnt anew: {', '.join(nowhere)}.")
@@ -196,7 +198,3 @@ def _dice_of(manifest: BundleManifest | None) -> dict[str, float]:
         return {}
     found = {organ: figures.get("dice") for organ, figures in manifest.validation.items()}
     return {organ: float(value) for organ, value in found.items() if value is not None}
-
-
-def _cases(count: int, kind: str) -> str:
-    return f"{count} {kind} case{'' if count == 1 else 's'}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backend import Change, Header, OrganState
+from ..backend import Change, Header, OrganState, counted
 from .gate import refusal
 from .history import REDO, UNDO, UNDO_ORGAN, History
 from .ledger import States
@@ -80,8 +80,8 @@ class Undoing:
     def _told(self, tool: str, what: str, organs: set[str], index: Index) -> Undone:
         correction = self._correction
         names = [name for name in correction.scheme.names if name in organs]
-        of = f"{len(names)} organs" if len(names) > _FEW else correction.titles(names)
-        size = f" ({index.size:,} voxels)" if index.size else ""
+        of = counted(len(names), "organ") if len(names) > _FEW else correction.titles(names)
+        size = f" ({counted(index.size, 'voxel')})" if index.size else ""
         voxel = None
         if index.size:
             z, y, x = np.unravel_index(int(index[index.size // 2]), correction.labels.shape)

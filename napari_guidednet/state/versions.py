@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..backend import Annotation, Edit, LabelPair, LabelScheme, Project
+from ..backend import Annotation, Edit, LabelPair, LabelScheme, Project, counted
 
 Labels = npt.NDArray[np.uint8]
 
@@ -133,6 +133,6 @@ def _counts(labels: Labels) -> npt.NDArray[np.int64]:
 def _words(edit: Edit, scheme: LabelScheme) -> str:
     names = [name for name in scheme.names if name in edit.organs]
     if len(names) > _FEW or not names:
-        return f"{_WORDS[edit.action]} ({len(names)} organs)" if names else _WORDS[edit.action]
+        return f"{_WORDS[edit.action]} ({counted(len(names), 'organ')})" if names else _WORDS[edit.action]
     titles = ", ".join(scheme.organ(scheme.value(name)).title for name in names)
     return f"{titles} {_WORDS[edit.action]}" if edit.action != "predicted" else f"{titles} from the model"

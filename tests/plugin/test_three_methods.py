@@ -53,7 +53,7 @@ def test_a_run_of_three_methods(panel, qtbot):
         assert choice.when.text() == FACTS[name].when_to_use
         train.settings._quick.editor("steps").write(STEPS)
         train.settings._quick.editor("validate_every").write(STEPS)
-        qtbot.waitUntil(lambda: "one minute" in train.cost.text(), timeout=5000)
+        qtbot.waitUntil(lambda: "one minute" in train.cost.text(), timeout=60_000)
         train.start.click()
         assert board.running("train"), panel.status.happened.text()
         job = board.running("train")[0]

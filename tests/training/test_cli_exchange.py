@@ -31,7 +31,7 @@ def guidednet(*words):
 @pytest.mark.parametrize(("kind", "name"), [("dicom-seg", "one_seg.dcm"), ("rtstruct", "one_rtstruct.dcm")])
 def test_what_is_exported_can_be_taken_again(project, tmp_path, capsys, kind, name):
     assert guidednet("export", project, "--format", kind, "--out", tmp_path / "out") == 0
-    assert "Wrote 1 cases" in capsys.readouterr().out
+    assert "Wrote 1 case" in capsys.readouterr().out
     with Project.open(project, write=True) as opened:
         before = opened.labels("one")
         empty = before.like(np.zeros(SHAPE, np.uint8), "labels")
@@ -69,7 +69,7 @@ def test_what_lies_outside_the_body_is_refused_as_in_the_window(project, tmp_pat
     monkeypatch.setattr(closed_case, "find_outside", lambda image: Outside(cells, (1, 1, 1), SHAPE))
     words = ("annotate", project, "one", tmp_path / "out" / "one_seg.dcm", "--organs", "Liver=liver")
     assert guidednet(*words) == 0
-    assert "25 voxels lie outside the body: left as they are." in capsys.readouterr().out
+    assert "25 voxels outside the body: left as they are." in capsys.readouterr().out
     assert np.flatnonzero(Project.open(project).labels("one").array.any(axis=(1, 2))).tolist() == [2]
     assert guidednet(*words, "--outside-body") == 0
     assert "outside the body" not in capsys.readouterr().out

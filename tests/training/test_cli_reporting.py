@@ -66,7 +66,7 @@ def test_from_the_drawing_to_the_differences(project, capsys):
     assert main(["reread", str(project), "--draw", "0.5", "--seed", "1", "--reader", "ben"]) == 0
     said = capsys.readouterr().out
     (case,) = Project.open(project / "second-reading").cases
-    assert f"Drew 1 cases: {case.id}" in said
+    assert f"Drew 1 case: {case.id}" in said
     assert "second-reading" in said
     with second_project(Project.open(project), write=True) as second:
         second.save_labels(case.id, labels(12), vouched("ben"))

@@ -103,5 +103,5 @@ def opened(panel, tiny_project, qtbot):
 def with_case(opened, qtbot):
     """The dock with the unlabelled case open."""
     opened.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=60_000)
     return opened

@@ -47,11 +47,11 @@ def test_a_change_is_journaled_at_once_and_saved_whole_in_a_pause(autosave, corr
         autosave.tick()
         return said[-1].startswith("saved")
 
-    qtbot.waitUntil(journaled, timeout=20_000)
+    qtbot.waitUntil(journaled, timeout=60_000)
     assert np.array_equal(_stored(session), correction.labels)
     assert session.opened.saved_change("unlabelled") == 0
     now[0] = module.PAUSE_S + 1
-    with qtbot.waitSignal(autosave.saved, timeout=20_000):
+    with qtbot.waitSignal(autosave.saved, timeout=60_000):
         autosave.tick()
     assert session.opened.saved_change("unlabelled") == 1
     assert not correction.dirty
@@ -59,7 +59,7 @@ def test_a_change_is_journaled_at_once_and_saved_whole_in_a_pause(autosave, corr
 
 def test_who_works_without_a_pause_is_saved_whole_all_the_same(autosave, correction, session, now, qtbot):
     autosave.watch(correction)
-    with qtbot.waitSignal(autosave.saved, timeout=20_000):
+    with qtbot.waitSignal(autosave.saved, timeout=60_000):
         for step in range(int(module.AT_MOST_S / 5) + 2):
             now[0] = step * 5.0
             _paint(correction, step % 20) if step % 40 < 20 else correction.undo()
@@ -70,7 +70,7 @@ def test_who_works_without_a_pause_is_saved_whole_all_the_same(autosave, correct
 def test_a_confirmation_is_saved_whole_soon(autosave, correction, session, qtbot):
     autosave.watch(correction)
     correction.confirm(["liver"])
-    with qtbot.waitSignal(autosave.saved, timeout=20_000):
+    with qtbot.waitSignal(autosave.saved, timeout=60_000):
         autosave.tick()
     assert session.opened.labelled_ids() == ("labelled", "unlabelled")
 
@@ -101,10 +101,10 @@ def test_a_full_disk_is_told_and_nothing_is_forgotten(autosave, correction, sess
     with monkeypatch.context() as patch:
         patch.setattr(journal_writer.os, "fsync", full)
         _paint(correction, 3)
-        qtbot.waitUntil(lambda: ticks("NOT SAVED"), timeout=20_000)
+        qtbot.waitUntil(lambda: ticks("NOT SAVED"), timeout=60_000)
         assert "No space left" in str(failed[0])
         assert len(failed) == 1  # told once, not at every tick
-    qtbot.waitUntil(lambda: ticks("saved"), timeout=20_000)
+    qtbot.waitUntil(lambda: ticks("saved"), timeout=60_000)
     assert np.array_equal(_stored(session), correction.labels)
 
 
@@ -124,7 +124,7 @@ def test_whole_labels_that_cannot_be_saved_are_said_until_they_are(
         _paint(correction, 3)
         autosave.flush()
         now[0] += module.PAUSE_S
-        with qtbot.waitSignal(autosave.failed, timeout=20_000):
+        with qtbot.waitSignal(autosave.failed, timeout=60_000):
             autosave.tick()
         for _ in range(3):
             autosave.tick()  # the journal has it, and yet
@@ -134,7 +134,7 @@ def test_whole_labels_that_cannot_be_saved_are_said_until_they_are(
         assert said[-1] == "NOT SAVED"
         assert len(failed) == 1
     now[0] += module.RETRY_S
-    with qtbot.waitSignal(autosave.saved, timeout=20_000):
+    with qtbot.waitSignal(autosave.saved, timeout=60_000):
         autosave.tick()
     autosave.tick()
     assert said[-1].startswith("saved")
@@ -145,7 +145,7 @@ def test_leaving_a_case_leaves_it_whole_on_disk(autosave, correction, session, q
     autosave.watch(correction)
     _paint(correction, 3)
     autosave.watch(None)
-    qtbot.waitUntil(lambda: not autosave.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not autosave.busy, timeout=60_000)
     assert session.opened.saved_change("unlabelled") == 1
     again = session.load_case("unlabelled")
     assert again.recovered == 0
@@ -164,7 +164,7 @@ def test_what_only_the_journal_has_is_saved_when_the_case_is_opened_again(
     again = session.load_case("unlabelled")
     assert again.recovered == 1
     autosave.watch(Correction(again))
-    with qtbot.waitSignal(autosave.saved, timeout=20_000):
+    with qtbot.waitSignal(autosave.saved, timeout=60_000):
         autosave.tick()
     assert session.opened.saved_change("unlabelled") == 1
 

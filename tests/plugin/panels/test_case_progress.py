@@ -27,15 +27,15 @@ def test_the_case_at_hand_is_shown_and_the_result_given(progress, qtbot):
 
     def work(tell):
         tell(1, 3, "ct_1")
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return "all"
 
     progress.run("Counting", work, given.append, "count")
-    qtbot.waitUntil(lambda: progress.bar.value() == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: progress.bar.value() == 1, timeout=60_000)
     seen.append(progress.bar.text())
     assert not progress.isHidden()
     go_on.set()
-    qtbot.waitUntil(lambda: given == ["all"], timeout=20_000)
+    qtbot.waitUntil(lambda: given == ["all"], timeout=60_000)
     assert seen == ["ct_1 (1 of 3)"]
     assert progress.isHidden()
 
@@ -47,13 +47,13 @@ def test_it_stops_between_two_cases(progress, qtbot):
         for number in range(3):
             tell(number, 3, f"ct_{number}")
             done.append(number)
-            assert pressed.wait(20)
+            assert pressed.wait(60)
 
     progress.run("Counting", work, given.append, "count")
-    qtbot.waitUntil(lambda: done == [0], timeout=20_000)
+    qtbot.waitUntil(lambda: done == [0], timeout=60_000)
     progress.cancel.click()
     pressed.set()
-    qtbot.waitUntil(lambda: "Counting: stopped; nothing was changed." in progress.told, timeout=20_000)
+    qtbot.waitUntil(lambda: "Counting: stopped; nothing was changed." in progress.told, timeout=60_000)
     assert (done, given) == ([0], [])
     assert progress.isHidden()
 
@@ -63,5 +63,5 @@ def test_an_error_hides_it_and_is_shown(progress, qtbot):
         raise FileError("The disk is gone.")
 
     progress.run("Counting", work, print, "count")
-    qtbot.waitUntil(lambda: "The disk is gone." in progress.told, timeout=20_000)
+    qtbot.waitUntil(lambda: "The disk is gone." in progress.told, timeout=60_000)
     assert progress.isHidden()

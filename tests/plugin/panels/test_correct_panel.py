@@ -13,7 +13,7 @@ def predicted(opened, store_prediction, qtbot):
     """The unlabelled case, with a stored prediction, open: its labels were taken over."""
     store_prediction(opened.desk.session.project, "tiny")
     opened.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: opened.desk.session.prediction is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: opened.desk.session.prediction is not None, timeout=60_000)
     opened.correct.refresh()
     return opened
 
@@ -124,7 +124,7 @@ def test_a_case_without_any_label_is_not_confirmed_by_a_slip(with_case):
 def test_commands_lock_confirm_and_move_on(predicted, qtbot):
     table, keys = predicted.correct.table, predicted.shortcuts
     press = {command.name: command.do for command in keys.commands}
-    qtbot.waitUntil(lambda: predicted.correct.places.tour is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: predicted.correct.places.tour is not None, timeout=60_000)
     table.selectRow(table.row_of("spleen"))
     press["lock_organ"]()
     assert predicted.desk.correction.locks == {"spleen"}
@@ -141,7 +141,7 @@ def test_painted_labels_are_saved_by_themselves(with_case, qtbot):
     layer.selected_label = scheme.value("liver")
     layer.paint((12, 16, 16), scheme.value("liver"))
     assert with_case.correct.saved.text() == "saving …"
-    qtbot.waitUntil(lambda: with_case.correct.saved.text().startswith("saved"), timeout=10_000)
+    qtbot.waitUntil(lambda: with_case.correct.saved.text().startswith("saved"), timeout=60_000)
     stored = with_case.desk.session.project.labels("unlabelled")
     assert (stored.array == scheme.value("liver")).sum() == (layer.data == scheme.value("liver")).sum() > 0
 
@@ -153,18 +153,18 @@ def test_a_failed_save_is_said_and_tried_again(with_case, monkeypatch, qtbot):
     monkeypatch.setattr(project, "save_labels", _full_disk(FileError("No room.", "Make room.")))
     with_case.desk.correction.confirm(["liver"])
     with_case.desk.autosave.save()
-    qtbot.waitUntil(lambda: with_case.correct.saved.text() == "NOT SAVED", timeout=10_000)
+    qtbot.waitUntil(lambda: with_case.correct.saved.text() == "NOT SAVED", timeout=60_000)
     assert "No room." in with_case.status.happened.text()
     assert with_case.desk.correction.dirty
     monkeypatch.undo()
     with_case.desk.autosave.save()
-    qtbot.waitUntil(lambda: not with_case.desk.correction.dirty, timeout=10_000)
+    qtbot.waitUntil(lambda: not with_case.desk.correction.dirty, timeout=60_000)
 
 
 def test_opening_another_case_saves_the_first(with_case, qtbot):
     with_case.desk.correction.confirm(["liver"])
     with_case.desk.open_case("labelled")
-    qtbot.waitUntil(lambda: with_case.desk.session.case.id == "labelled", timeout=10_000)
+    qtbot.waitUntil(lambda: with_case.desk.session.case.id == "labelled", timeout=60_000)
     assert with_case.desk.session.project.annotation("unlabelled").confirmed == {"liver"}
 
 

@@ -81,7 +81,7 @@ def test_titles_and_descriptions_explain(form):
 
 
 def test_changes_are_announced(form, qtbot):
-    with qtbot.waitSignal(form.changed, timeout=1000):
+    with qtbot.waitSignal(form.changed, timeout=60_000):
         form.editor("inner").widget.editor("steps").write(2)
 
 

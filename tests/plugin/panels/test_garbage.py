@@ -28,7 +28,7 @@ def test_work_collects_no_garbage_in_its_thread(qtbot):
     loader.load("Reading", work, seen.append)
     knots.clear()
     del knot
-    qtbot.waitUntil(lambda: bool(seen) and gc.isenabled(), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(seen) and gc.isenabled(), timeout=60_000)
     gc.collect()
     assert where == [threading.get_ident()] * 100
 
@@ -37,10 +37,10 @@ def test_collection_goes_on_when_all_threads_are_done(qtbot):
     assert gc.isenabled()
     first, second, seen = Loader(), Loader(), []
     hold = threading.Event()
-    first.load("Reading", lambda: hold.wait(10), seen.append)
+    first.load("Reading", lambda: hold.wait(60), seen.append)
     second.load("Reading", lambda: None, seen.append)
-    qtbot.waitUntil(lambda: len(seen) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(seen) == 1, timeout=60_000)
     assert not gc.isenabled()
     first.close()  # its result is dropped; the thread ends all the same
     hold.set()
-    qtbot.waitUntil(gc.isenabled, timeout=10_000)
+    qtbot.waitUntil(gc.isenabled, timeout=60_000)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtTest import QTest
+
+from napari_guidednet.panels.history import REFRESH_MS
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def _count(panel, organ):
 
 def _save(panel, qtbot):
     panel.desk.autosave.save()
-    qtbot.waitUntil(lambda: not panel.desk.correction.dirty, timeout=20_000)
+    qtbot.waitUntil(lambda: not panel.desk.correction.dirty, timeout=60_000)
 
 
 def test_buttons_and_keys_take_back_and_do_again(with_case, history, qtbot):
@@ -98,7 +100,7 @@ def test_the_slice_that_is_shown_is_confirmed_and_closed(with_case, history):
 
 def test_organs_can_be_kept_inside_the_body(with_case, history, qtbot):
     history.protection.inside.setChecked(True)
-    qtbot.waitUntil(lambda: with_case.desk.correction.inside_body, timeout=20_000)
+    qtbot.waitUntil(lambda: with_case.desk.correction.inside_body, timeout=60_000)
     _paint(with_case, (0, 0, 0))
     assert not with_case.desk.correction.labels.any()
     history.protection.inside.setChecked(False)
@@ -113,28 +115,43 @@ def test_versions_are_listed_compared_and_restored(with_case, history, qtbot):
     _save(with_case, qtbot)
     _paint(with_case, (12, 12, 12), "spleen")
     _save(with_case, qtbot)
-    qtbot.waitUntil(lambda: history.versions.rowCount() == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: history.versions.rowCount() == 1, timeout=60_000)
     assert "Liver" in history.versions.item(0, 0).text()
     history.versions.selectRow(0)
     history.compare.click()
     compare = with_case.desk.layers.compare
-    qtbot.waitUntil(lambda: compare.showing == "difference", timeout=20_000)
+    qtbot.waitUntil(lambda: compare.showing == "difference", timeout=60_000)
     assert float(history.versions.item(0, 3).text()) == pytest.approx(0.5)  # liver the same, spleen not
     assert "least alike: Spleen 0.000" in with_case.status.happened.text()
     history.restore.click()
-    qtbot.waitUntil(lambda: _count(with_case, "spleen") == 0, timeout=20_000)
+    qtbot.waitUntil(lambda: _count(with_case, "spleen") == 0, timeout=60_000)
     assert np.array_equal(with_case.desk.correction.labels, before)
-    qtbot.waitUntil(history.undo.isEnabled, timeout=20_000)
+    qtbot.waitUntil(history.undo.isEnabled, timeout=60_000)
     history.undo.click()
-    qtbot.waitUntil(lambda: _count(with_case, "spleen") > 0, timeout=20_000)
+    qtbot.waitUntil(lambda: _count(with_case, "spleen") > 0, timeout=60_000)
+
+
+def test_undo_is_offered_while_stroke_follows_stroke(with_case, history, qtbot):
+    correction, strokes = with_case.desk.correction, iter(range(100_000))
+    assert not history.undo.isEnabled()
+
+    def stroke():
+        number = next(strokes)
+        correction.put(np.array([4000 + number % 2000]), number // 2000 % 2 + 1, "paint")
+
+    hand = QTimer()
+    hand.timeout.connect(stroke)
+    hand.start(REFRESH_MS // 10)
+    qtbot.waitUntil(history.undo.isEnabled, timeout=20_000)
+    hand.stop()
 
 
 def test_work_of_the_session_before_is_taken_back(with_case, history, qtbot):
     _paint(with_case, (8, 12, 12))
     with_case.desk.open_case("labelled")
-    qtbot.waitUntil(lambda: with_case.desk.session.case.id == "labelled", timeout=20_000)
+    qtbot.waitUntil(lambda: with_case.desk.session.case.id == "labelled", timeout=60_000)
     with_case.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: with_case.desk.session.case.id == "unlabelled", timeout=20_000)
+    qtbot.waitUntil(lambda: with_case.desk.session.case.id == "unlabelled", timeout=60_000)
     assert _count(with_case, "liver") > 0
     history.undo.click()
     assert _count(with_case, "liver") == 0

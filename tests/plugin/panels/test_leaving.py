@@ -102,14 +102,14 @@ def test_the_next_case_opens_while_the_one_before_is_still_being_saved(with_case
     project = with_case.desk.session.project
     _paint(with_case)
     with_case.desk.open_case("labelled")
-    qtbot.waitUntil(lambda: _shows(with_case, "labelled"), timeout=10_000)
+    qtbot.waitUntil(lambda: _shows(with_case, "labelled"), timeout=60_000)
     assert not slow_save.gate.is_set()
     assert with_case.desk.autosave.busy
     assert project.saved_change("unlabelled") == 0
     killed_now = Project.open(project.folder)  # whoever reads what is on disk at this moment
     assert np.count_nonzero(killed_now.labels("unlabelled").array) == 10
     slow_save.gate.set()
-    qtbot.waitUntil(lambda: not with_case.desk.autosave.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not with_case.desk.autosave.busy, timeout=60_000)
     assert slow_save.held == [True]
     assert project.saved_change("unlabelled") == 1
 
@@ -119,14 +119,14 @@ def test_back_in_the_case_that_is_still_being_saved(with_case, slow_save, qtbot)
     _paint(with_case)
     for case in ("labelled", "unlabelled"):
         desk.open_case(case)
-        qtbot.waitUntil(lambda case=case: _shows(with_case, case), timeout=10_000)
+        qtbot.waitUntil(lambda case=case: _shows(with_case, case), timeout=60_000)
     assert np.count_nonzero(desk.correction.labels) == 10
     _paint(with_case, z=5)
     slow_save.gate.set()
-    qtbot.waitUntil(lambda: not desk.autosave.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not desk.autosave.busy, timeout=60_000)
     assert desk.correction.dirty  # what was saved is the work of before
     desk.autosave.save()
-    qtbot.waitUntil(lambda: not desk.correction.dirty, timeout=10_000)
+    qtbot.waitUntil(lambda: not desk.correction.dirty, timeout=60_000)
     assert desk.session.project.saved_change("unlabelled") == 2
 
 
@@ -166,11 +166,11 @@ def test_a_slow_disk_does_not_hold_the_window_up_when_a_case_is_left(with_case, 
     timer = QTimer()
     timer.timeout.connect(lambda: ticks.append(1))
     timer.start(5)
-    qtbot.waitUntil(lambda: len(ticks) > 20, timeout=10_000)
+    qtbot.waitUntil(lambda: len(ticks) > 20, timeout=60_000)
     assert _shows(with_case, "unlabelled")  # it is not let go before its changes are on disk
     _paint(with_case, z=5)  # and can be worked on
     slow_journal.gate.set()
-    qtbot.waitUntil(lambda: _shows(with_case, "labelled"), timeout=10_000)
+    qtbot.waitUntil(lambda: _shows(with_case, "labelled"), timeout=60_000)
     assert all(slow_journal.held)
     assert np.count_nonzero(desk.session.project.labels("unlabelled").array) == 20
 
@@ -180,7 +180,7 @@ def test_opening_the_open_case_again_loses_no_stroke(with_case, qtbot):
     first = desk.correction
     desk.open_case("unlabelled")
     _paint(with_case)  # during the reading
-    qtbot.waitUntil(lambda: desk.correction is not first, timeout=10_000)
+    qtbot.waitUntil(lambda: desk.correction is not first, timeout=60_000)
     assert np.count_nonzero(desk.correction.labels) == 10
     _paint(with_case, z=5)
     desk.autosave.flush()

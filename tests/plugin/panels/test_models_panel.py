@@ -156,7 +156,7 @@ def test_corrections_that_are_not_kept_are_counted_and_listed(replayed):
 def test_one_goes_to_a_correction_that_is_not_kept(replayed, qtbot):
     table = replayed.models.fixes.table
     table.cellDoubleClicked.emit(0, 0)
-    qtbot.waitUntil(lambda: "labelled: Spleen" in replayed.status.happened.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "labelled: Spleen" in replayed.status.happened.text(), timeout=60_000)
     desk = replayed.desk
     assert desk.correction.case.id == "labelled"
     shown = desk.layers._display.shown_index((5, 10, 12))

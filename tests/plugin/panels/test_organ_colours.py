@@ -74,7 +74,7 @@ def test_a_colour_is_everywhere_at_once(coloured, qtbot):
     desk.correction.labels[5:8, 5:20, 5:20] = desk.correction.scheme.value("liver")
     view.turn_3d()
     organs = view.organs_3d.views.organs
-    qtbot.waitUntil(lambda: bool(organs.values), timeout=30_000)
+    qtbot.waitUntil(lambda: bool(organs.values), timeout=60_000)
     _entry(coloured, "liver", "Colour of Liver").trigger()
     value = desk.correction.scheme.value("liver")
     layers = [*view.views.views.planes.labels, desk.layers.compare.other]
@@ -130,7 +130,7 @@ def test_a_project_opened_again_has_its_colours(coloured, tiny_project, qtbot):
     coloured.open_project(tiny_project)
     desk.correction = None
     desk.open_case("labelled")
-    qtbot.waitUntil(lambda: desk.correction is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: desk.correction is not None, timeout=60_000)
     assert _swatch(coloured, "liver") == BLUE
     np.testing.assert_allclose(_shown(coloured, "liver"), RGBA, atol=1e-3)
 
@@ -138,16 +138,16 @@ def test_a_project_opened_again_has_its_colours(coloured, tiny_project, qtbot):
 def test_a_damaged_file_is_told_and_the_case_opens(panel, tiny_project, qtbot):
     (tiny_project / "colours.json").write_text("{", encoding="utf-8")
     panel.open_project(tiny_project)
-    qtbot.waitUntil(lambda: "colours.json" in panel.status.happened.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "colours.json" in panel.status.happened.text(), timeout=60_000)
     panel.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: panel.desk.correction is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: panel.desk.correction is not None, timeout=60_000)
     assert _swatch(panel, "liver") == "#b2583e"
 
 
 def test_a_project_for_reading_says_that_colours_do_not_stay(panel, tiny_project, answers, qtbot):
     panel.desk.session.open_project(tiny_project, write=False)
     panel.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: panel.desk.correction is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: panel.desk.correction is not None, timeout=60_000)
     answers.colours = [BLUE]
     _entry(panel, "liver", "Colour of Liver").trigger()
     assert _swatch(panel, "liver") == BLUE

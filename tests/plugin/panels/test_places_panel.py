@@ -15,7 +15,7 @@ def searched(opened, store_prediction, qtbot):
     """The dock with a predicted case open and its places found."""
     store_prediction(opened.desk.session.project, "tiny")
     opened.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: opened.correct.places.tour is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: opened.correct.places.tour is not None, timeout=60_000)
     opened.correct.places.level.setValue(0.0)
     return opened
 
@@ -28,7 +28,7 @@ def with_crumb(searched, qtbot):
     correction.write((slice(0, 2), slice(0, 2), slice(0, 2)), new, "paint")
     places.again.click()
     places.group.setCurrentIndex(places.group.findData("anatomy"))
-    qtbot.waitUntil(lambda: any(_is_crumb(p) for p in places.tour.worth), timeout=20_000)
+    qtbot.waitUntil(lambda: any(_is_crumb(p) for p in places.tour.worth), timeout=60_000)
     return searched
 
 
@@ -104,7 +104,7 @@ def test_one_key_mends_and_undo_takes_it_back(with_crumb, qtbot):
     places.table.visited.emit(crumb)
     assert "Take the piece away" in places.fix.toolTip()
     places.fix.click()
-    qtbot.waitUntil(lambda: not correction.labels[:2, :2, :2].any(), timeout=10_000)
+    qtbot.waitUntil(lambda: not correction.labels[:2, :2, :2].any(), timeout=60_000)
     assert _notes(with_crumb).verdict(crumb) == "fixed"
     assert crumb not in places.tour.waiting
     assert "Liver: done here." in places.label.text()
@@ -129,7 +129,7 @@ def test_a_repair_taken_back_in_the_history_opens_its_place_again(with_crumb, qt
     crumb = next(p for p in places.tour.worth if _is_crumb(p))
     places.table.visited.emit(crumb)
     places.fix.click()
-    qtbot.waitUntil(lambda: not correction.labels[:2, :2, :2].any(), timeout=10_000)
+    qtbot.waitUntil(lambda: not correction.labels[:2, :2, :2].any(), timeout=60_000)
     correction.undo()  # what Ctrl+Z does
     assert (correction.labels[:2, :2, :2] == LIVER).all()
     assert _notes(with_crumb).verdict(crumb) is None
@@ -144,7 +144,7 @@ def test_an_organ_that_the_scan_cuts_is_noted_by_the_key_and_nothing_is_painted(
     correction.write((slice(len(correction.labels) - 1, None), slice(None), slice(None)), new, "paint")
     places.again.click()
     places.group.setCurrentIndex(places.group.findData("anatomy"))
-    qtbot.waitUntil(lambda: any(_is_cut(p) for p in places.tour.worth), timeout=20_000)
+    qtbot.waitUntil(lambda: any(_is_cut(p) for p in places.tour.worth), timeout=60_000)
     cut = next(p for p in places.tour.worth if _is_cut(p))
     places.table.visited.emit(cut)
     assert places.fix.text() == "Note"
@@ -168,9 +168,9 @@ def test_the_case_is_searched_anew_when_a_models_fill_is_undone_and_redone(searc
     assert places.tour.worth
     correction.undo()
     assert not correction.labels.any()
-    qtbot.waitUntil(lambda: not places.tour.worth, timeout=20_000)
+    qtbot.waitUntil(lambda: not places.tour.worth, timeout=60_000)
     correction.redo()
-    qtbot.waitUntil(lambda: len(places.tour.worth) > 0, timeout=20_000)
+    qtbot.waitUntil(lambda: len(places.tour.worth) > 0, timeout=60_000)
     place = places.tour.worth[0]
     assert correction.labels[place.centre] == AMOS_15.value(place.organ)
 
@@ -211,10 +211,10 @@ def test_all_cases_are_searched_and_a_double_click_goes_to_a_place(opened, store
     store_prediction(opened.desk.session.project, "tiny")
     opened.desk.session.cases_added()
     cohort.search.click()
-    qtbot.waitUntil(lambda: cohort.table.rowCount() > 0 and not cohort.searching, timeout=20_000)
+    qtbot.waitUntil(lambda: cohort.table.rowCount() > 0 and not cohort.searching, timeout=60_000)
     assert cohort.table.item(0, 0).text() == "unlabelled"
     cohort.table.cellDoubleClicked.emit(0, 0)
-    qtbot.waitUntil(lambda: opened.correct.places.tour is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: opened.correct.places.tour is not None, timeout=60_000)
     assert opened.desk.session.case.id == "unlabelled"
     assert opened.tabs.tabText(opened.tabs.currentIndex()) == "Correct"
     assert opened.correct.places.tour.current is not None

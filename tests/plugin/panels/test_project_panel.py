@@ -45,12 +45,12 @@ def test_an_import_is_shown_before_it_happens(panel, answers, tmp_path, phantoms
     answers.folders = [data]
     box = panel.project.importing
     box.choose.click()
-    qtbot.waitUntil(lambda: box.plan is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: box.plan is not None, timeout=60_000)
     assert box.table.rowCount() == 3
     assert panel.desk.session.project.cases == ()
     box.go.click()
-    qtbot.waitUntil(lambda: len(panel.desk.session.project.cases) == 3, timeout=20_000)
-    qtbot.waitUntil(lambda: box.plan is None, timeout=10_000)
+    qtbot.waitUntil(lambda: len(panel.desk.session.project.cases) == 3, timeout=60_000)
+    qtbot.waitUntil(lambda: box.plan is None, timeout=60_000)
     assert "Imported 3 cases" in panel.status.happened.text()
     assert panel.cases.table.rowCount() == 3
 
@@ -61,7 +61,7 @@ def test_a_folder_that_cannot_be_imported_leaves_the_box_ready(panel, answers, t
     empty.mkdir()
     answers.folders = [empty]
     panel.project.importing.choose.click()
-    qtbot.waitUntil(lambda: "⚠" in panel.status.happened.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "⚠" in panel.status.happened.text(), timeout=60_000)
     assert panel.project.importing.plan is None
     assert panel.project.importing.choose.isEnabled()
 
@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_imported_leaves_the_box_ready(panel, answers, t
 def test_labels_are_exported_to_a_new_folder(opened, answers, tmp_path, qtbot):
     answers.folders = [tmp_path]
     opened.project.exporting.go.click()
-    qtbot.waitUntil(lambda: "Exported 2 cases" in opened.status.happened.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "Exported 2 cases" in opened.status.happened.text(), timeout=60_000)
     out = next(tmp_path.glob("project_labels_*"))
     assert sorted(path.name for path in out.rglob("*labelled*.nii.gz")) or list(out.iterdir())
 

@@ -15,7 +15,7 @@ def predicted(opened, store_prediction, qtbot):
     """The unlabelled case with the labels of a stored prediction, the liver selected."""
     store_prediction(opened.desk.session.project, "tiny")
     opened.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: opened.desk.session.prediction is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: opened.desk.session.prediction is not None, timeout=60_000)
     opened.desk.layers.select_organ("liver")
     return opened
 
@@ -60,7 +60,7 @@ def test_a_closed_desk_teaches_and_an_open_case_names_the_organ(opened, qtbot):
     assert "Open a case" in regions.title.text()
     assert not regions.tools.isEnabled()
     opened.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=60_000)
     opened.desk.layers.select_organ("spleen")
     assert "Spleen" in regions.title.text()
     assert regions.tools.isEnabled()
@@ -116,13 +116,13 @@ def test_a_long_tool_runs_in_the_thread_and_another_waits_for_it(predicted, box,
     box.shrink.click()
     assert "still going on" in predicted.status.happened.text()
     assert voxels(predicted, "liver") == before
-    qtbot.waitUntil(lambda: voxels(predicted, "liver") > before, timeout=10_000)
+    qtbot.waitUntil(lambda: voxels(predicted, "liver") > before, timeout=60_000)
     assert "Liver +" in predicted.status.happened.text()
     predicted.status.action.click()
     assert voxels(predicted, "liver") == before
     box.grow.click()
     predicted.status.action.click()  # Cancel
-    qtbot.waitUntil(lambda: "cancelled" in predicted.status.happened.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "cancelled" in predicted.status.happened.text(), timeout=60_000)
     assert voxels(predicted, "liver") == before
 
 
@@ -255,14 +255,14 @@ def test_labels_of_another_model_are_taken(predicted, box, qtbot, phantoms):
     correction.write((slice(None),) * 3, hole, "erase")
     look_at(predicted, organ_centre(truth, value))
     press(predicted, "take_here")
-    qtbot.waitUntil(lambda: voxels(predicted, "liver") > 0, timeout=10_000)
+    qtbot.waitUntil(lambda: voxels(predicted, "liver") > 0, timeout=60_000)
     assert "Taking the difference here from tiny" in predicted.status.happened.text()
     np.testing.assert_array_equal(correction.labels, truth)
     predicted.status.action.click()
     assert voxels(predicted, "liver") == 0
     taking.part.setCurrentIndex(taking.part.findData("organ"))
     press(predicted, "take_here")
-    qtbot.waitUntil(lambda: voxels(predicted, "liver") > 0, timeout=10_000)
+    qtbot.waitUntil(lambda: voxels(predicted, "liver") > 0, timeout=60_000)
     assert "Taking Liver of unlabelled from tiny, in use: Liver +" in predicted.status.happened.text()
     change, _ = next(iter(correction.history.newest()))
     assert (change.tool, change.bundle) == ("model organ", "tiny")
@@ -280,7 +280,7 @@ def test_strokes_spread_by_a_proposal(predicted, box, qtbot):
     correction, layer = predicted.desk.correction, predicted.desk.layers.labels
     predicted.desk.layers.select_organ("aorta")
     press(predicted, "propose_from_strokes")
-    qtbot.waitUntil(lambda: "no strokes" in predicted.status.happened.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "no strokes" in predicted.status.happened.text(), timeout=60_000)
     value = correction.scheme.value("liver")
     z, y, x = organ_centre(correction.labels, value)
     hole = correction.labels[:, :, x - 2 : x + 3].copy()
@@ -293,7 +293,7 @@ def test_strokes_spread_by_a_proposal(predicted, box, qtbot):
     before = voxels(predicted, "liver")
     press(predicted, "propose_from_strokes")
     qtbot.waitUntil(
-        lambda: "Liver" in predicted.status.happened.text() and not box.runner.busy, timeout=10_000
+        lambda: "Liver" in predicted.status.happened.text() and not box.runner.busy, timeout=60_000
     )
     assert voxels(predicted, "liver") > before + 3
 

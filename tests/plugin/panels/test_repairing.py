@@ -37,20 +37,20 @@ def test_a_damaged_case_is_listed_and_the_others_open(damaged, opened, qtbot):
     assert _state(opened, "unlabelled") == "damaged"
     assert _state(opened, "labelled") == "labelled"
     opened.desk.open_case("labelled")
-    qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=60_000)
 
 
 def test_the_button_opens_it_with_what_is_whole(damaged, opened, qtbot):
     content, status = damaged.read_bytes(), opened.status
     opened.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: not status.action.isHidden(), timeout=20_000)
+    qtbot.waitUntil(lambda: not status.action.isHidden(), timeout=60_000)
     assert "damaged" in status.happened.text()
     assert status.action.text() == "Open with what is whole"
     assert [path.name for path in damaged.parent.iterdir()] == [damaged.name]  # nothing by itself
     assert damaged.read_bytes() == content
     assert opened.desk.correction is None
     status.action.click()
-    qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=60_000)
     correction = opened.desk.correction
     assert np.flatnonzero(correction.labels).tolist() == [1, 2]
     (kept,) = damaged.parent.glob("*.damaged-*")
@@ -69,7 +69,7 @@ def test_the_button_opens_it_with_what_is_whole(damaged, opened, qtbot):
 
 def test_a_later_message_takes_the_button_away(damaged, opened, qtbot):
     opened.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: not opened.status.action.isHidden(), timeout=20_000)
+    qtbot.waitUntil(lambda: not opened.status.action.isHidden(), timeout=60_000)
     opened.desk.open_case("labelled")
-    qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: opened.desk.correction is not None, timeout=60_000)
     assert opened.status.action.isHidden()

@@ -35,7 +35,7 @@ def drawn(box, qtbot):
     """Both confirmed cases drawn."""
     box.form.share.setValue(100)
     box.draw.click()
-    qtbot.waitUntil(lambda: len(box.readings) == 2, timeout=20_000)
+    qtbot.waitUntil(lambda: len(box.readings) == 2, timeout=60_000)
     return box
 
 
@@ -64,7 +64,7 @@ def listed(read_twice, qtbot):
     """The differences of the case, listed; the case was opened by itself."""
     read_twice.table.select(["labelled"])
     read_twice.adjudication.list.click()
-    qtbot.waitUntil(read_twice.adjudication.second.isEnabled, timeout=20_000)
+    qtbot.waitUntil(read_twice.adjudication.second.isEnabled, timeout=60_000)
     return read_twice.adjudication
 
 
@@ -81,19 +81,19 @@ def test_drawing_names_the_cases_and_more_than_all_is_refused(drawn, qtbot):
     assert texts(drawn.table, 0)[:3] == ["held-out", "anybody", "0 of 15"]
     assert not drawn.compare.isEnabled()
     drawn.draw.click()
-    qtbot.waitUntil(lambda: "drawn already" in drawn.told[-1], timeout=20_000)
+    qtbot.waitUntil(lambda: "drawn already" in drawn.told[-1], timeout=60_000)
 
 
 def test_the_second_reading_is_blind_and_leads_back(drawn, qtbot):
     desk = drawn.desk
     first = desk.session.project.folder
-    with qtbot.waitSignal(drawn.entered):
+    with qtbot.waitSignal(drawn.entered, timeout=60_000):
         drawn.open.click()
     assert desk.session.project.folder == first / "second-reading"
     assert "hidden" in drawn.text.text()
     assert drawn.draw.isHidden()
     desk.open_case("labelled")
-    qtbot.waitUntil(lambda: desk.correction is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: desk.correction is not None, timeout=60_000)
     assert not desk.correction.labels.any()
     assert set(desk.correction.states.values()) == {OrganState.UNTOUCHED}
     drawn.back.click()
@@ -105,14 +105,14 @@ def test_the_second_reading_is_blind_and_leads_back(drawn, qtbot):
 def test_who_is_not_the_drawn_reader_is_told(box, qtbot):
     box.form.reader.setText("somebody_else")
     box.draw.click()
-    qtbot.waitUntil(lambda: bool(box.readings), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(box.readings), timeout=60_000)
     box.open.click()
     assert "drawn for somebody_else" in box.told[-1]
 
 
 def test_readers_are_compared(read_twice, qtbot):
     read_twice.compare.click()
-    qtbot.waitUntil(lambda: "labelled" in read_twice.agreed, timeout=20_000)
+    qtbot.waitUntil(lambda: "labelled" in read_twice.agreed, timeout=60_000)
     row = texts(read_twice.table, 1)
     assert row[:3] == ["labelled", "anybody", "15 of 15"]
     assert 0.9 < float(row[3]) < 1.0  # one of fifteen organs differs
@@ -123,7 +123,7 @@ def test_readers_are_compared(read_twice, qtbot):
 def test_a_difference_is_shown_taken_and_given_back(read_twice, listed, qtbot):
     desk, region = read_twice.desk, listed.selected
     assert texts(listed.table, 0)[:2] == ["Liver", "Background"]
-    qtbot.waitUntil(lambda: "first reader says liver" in read_twice.told[-1], timeout=20_000)
+    qtbot.waitUntil(lambda: "first reader says liver" in read_twice.told[-1], timeout=60_000)
     assert desk.layers.compare.title == "the second reading"
     assert desk.layers.compare.showing == "difference"
     listed.second.click()

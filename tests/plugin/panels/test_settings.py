@@ -29,7 +29,7 @@ def test_untouched_settings_are_the_plans(form):
 
 
 def test_quick_settings_reach_the_specification(form, qtbot):
-    with qtbot.waitSignal(form.changed):
+    with qtbot.waitSignal(form.changed, timeout=60_000):
         form._quick.editor("steps").write(30)
     assert form.spec().steps == 30
 
@@ -45,7 +45,7 @@ def test_all_settings_appear_on_request(form):
 
 def test_settings_of_the_method_reach_the_specification(form, qtbot):
     form.more.expand()
-    with qtbot.waitSignal(form.changed):
+    with qtbot.waitSignal(form.changed, timeout=60_000):
         form._method_settings.editor("ramp").write(9)
     assert form.spec().settings == {"ramp": 9}
 

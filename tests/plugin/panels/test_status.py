@@ -57,7 +57,7 @@ def test_a_later_message_takes_the_action_and_the_error_away(status):
 def test_the_next_step_leads_somewhere(status, qtbot):
     status.show_next(NextStep("segment phantom_01", "Segment"))
     assert "segment phantom_01" in status.next.text()
-    with qtbot.waitSignal(status.next_requested, timeout=1000) as got:
+    with qtbot.waitSignal(status.next_requested, timeout=60_000) as got:
         status.next.click()
     assert got.args == ["Segment"]
 
@@ -88,6 +88,6 @@ def test_the_clock_goes_on_after_a_failing_poll(qtbot):
     ticker = Ticker(poll, failures.append)
     ticker.ticked.connect(lambda: ticks.append(1))
     ticker.start()
-    qtbot.waitUntil(lambda: len(ticks) >= 2, timeout=5000)
+    qtbot.waitUntil(lambda: len(ticks) >= 2, timeout=60_000)
     ticker.stop()
     assert len(failures) >= 2

@@ -46,7 +46,7 @@ def box(qtbot, project_folder):
 
 def show(box, qtbot):
     box.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: box.spent is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: box.spent is not None, timeout=60_000)
 
 
 def test_the_keeper_adds_what_is_new_and_knows_what_others_cost_today(project_folder):
@@ -89,19 +89,19 @@ def test_a_stroke_is_counted_within_seconds(box, qtbot):
         box.refresh()  # the journal is on disk within a second
         return box.spent.effort.total.strokes == 1
 
-    qtbot.waitUntil(counted, timeout=20_000)
+    qtbot.waitUntil(counted, timeout=60_000)
     assert box.spent.effort.organs["spleen"].voxels == 8
 
 
 def test_nothing_is_read_while_the_section_is_folded(box, qtbot):
     box.section.collapse(animate=False)
     box.desk.open_case("unlabelled")
-    qtbot.waitUntil(lambda: box.desk.correction is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: box.desk.correction is not None, timeout=60_000)
     box.refresh()
     assert not box.desk.loader.busy
     box.section.expand(animate=False)
     box.refresh()
-    qtbot.waitUntil(lambda: box.spent is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: box.spent is not None, timeout=60_000)
 
 
 def test_the_report_is_written_and_can_be_opened(box, qtbot, monkeypatch):
@@ -110,7 +110,7 @@ def test_the_report_is_written_and_can_be_opened(box, qtbot, monkeypatch):
     shown = []
     monkeypatch.setattr(time_spent.QDesktopServices, "openUrl", lambda url: shown.append(url.toLocalFile()))
     box.report.click()
-    qtbot.waitUntil(lambda: "The report is in" in box.told[-1], timeout=20_000)
+    qtbot.waitUntil(lambda: "The report is in" in box.told[-1], timeout=60_000)
     (page,) = (project.folder / "reports").glob("*/work.html")
     assert "unlabelled" in page.read_text(encoding="utf-8")
     box.offered[-1]()

@@ -158,7 +158,7 @@ def test_settings_outlive_the_case(tools, with_case, qtbot):
     tools.smart.setChecked(True)
     before = with_case.desk.correction
     with_case.desk.open_case("labelled")
-    qtbot.waitUntil(lambda: with_case.desk.correction is not before, timeout=10_000)
+    qtbot.waitUntil(lambda: with_case.desk.correction is not before, timeout=60_000)
     assert tools.smart.isChecked()
     layer = with_case.desk.layers.labels
     assert layer.brush_size == round(40 / layer.scale[2])
@@ -170,7 +170,7 @@ def hovering(tools, with_case, qtbot):
     tools.radius.setValue(40.0)
     tools.smart.setChecked(True)
     _hover(with_case.viewer)
-    qtbot.waitUntil(lambda: tools.hover.outline.footprint is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: tools.hover.outline.footprint is not None, timeout=60_000)
     return tools
 
 
@@ -203,7 +203,7 @@ def test_the_preview_goes_when_the_button_is_pressed_or_the_cursor_leaves(hoveri
         _hover(viewer, next(places))
         return outline.footprint is not None
 
-    qtbot.waitUntil(back, timeout=30_000)
+    qtbot.waitUntil(back, timeout=60_000)
     viewer.mouse_over_canvas = True  # what napari says when the cursor comes and leaves
     viewer.mouse_over_canvas = False
     assert outline.footprint is None
@@ -213,17 +213,17 @@ def test_the_preview_follows_the_settings_and_can_be_left_out(hovering, with_cas
     outline = hovering.hover.outline
     before = outline.footprint.mask.sum()
     hovering.radius.setValue(20.0)
-    qtbot.waitUntil(lambda: outline.footprint.mask.sum() < before, timeout=30_000)
+    qtbot.waitUntil(lambda: outline.footprint.mask.sum() < before, timeout=60_000)
     with_case.desk.layers.labels.mode = "erase"
-    qtbot.waitUntil(lambda: outline.footprint is None, timeout=30_000)  # nothing to erase
+    qtbot.waitUntil(lambda: outline.footprint is None, timeout=60_000)  # nothing to erase
     with_case.desk.layers.labels.mode = "paint"
-    qtbot.waitUntil(lambda: outline.footprint is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: outline.footprint is not None, timeout=60_000)
     hovering.preview.setChecked(False)
-    qtbot.waitUntil(lambda: outline.footprint is None, timeout=30_000)
+    qtbot.waitUntil(lambda: outline.footprint is None, timeout=60_000)
     hovering.preview.setChecked(True)
-    qtbot.waitUntil(lambda: outline.footprint is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: outline.footprint is not None, timeout=60_000)
     hovering.smart.setChecked(False)
-    qtbot.waitUntil(lambda: outline.footprint is None, timeout=30_000)
+    qtbot.waitUntil(lambda: outline.footprint is None, timeout=60_000)
     assert not hovering.preview.isEnabled()
     hovering.hu.setChecked(True)
     assert hovering.preview.isEnabled()
@@ -236,7 +236,7 @@ def test_a_fast_hand_asks_for_one_preview_at_a_time(hovering, with_case, qtbot, 
     for _ in range(50):
         hovering.hover.hover.moved.emit()  # no time passes for Qt
     assert not made
-    qtbot.waitUntil(lambda: bool(made), timeout=30_000)
+    qtbot.waitUntil(lambda: bool(made), timeout=60_000)
     qtbot.wait(100)
     assert len(made) == 1
 
@@ -254,7 +254,7 @@ def test_a_costly_preview_waits_until_the_hand_rests(hovering, qtbot):
     qtbot.wait(REST_MS // 2)
     preview.hover.moved.emit()
     assert preview._later.remainingTime() > REST_MS // 2
-    qtbot.waitUntil(lambda: preview.costs_s[-1] < 1.0, timeout=30_000)
+    qtbot.waitUntil(lambda: preview.costs_s[-1] < 1.0, timeout=60_000)
 
 
 def _stroke(viewer, steps=3):

@@ -124,9 +124,9 @@ def test_presets_set_the_steps_and_paper_starts_from_nothing(opened):
 def test_the_cost_is_said_before_it_starts_and_follows_the_settings(opened, qtbot):
     train = opened.train
     train.settings._quick.editor("steps").write(10)
-    qtbot.waitUntil(lambda: "one minute" in train.cost.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "one minute" in train.cost.text(), timeout=60_000)
     train.settings._quick.editor("steps").write(7200)
-    qtbot.waitUntil(lambda: "About 2 hours on cpu: test" in train.cost.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "About 2 hours on cpu: test" in train.cost.text(), timeout=60_000)
     assert "3.0 GB of memory" in train.cost.text()
 
 
@@ -142,10 +142,10 @@ def test_settings_that_cannot_be_used_are_refused_at_once(opened, qtbot):
     train = opened.train
     train.settings.more.expand()
     train.settings._tuning.editor("patch").widget.editor("unlabelled").write(0)
-    qtbot.waitUntil(lambda: "ask for none" in train.cost.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "ask for none" in train.cost.text(), timeout=60_000)
     assert not train.start.isEnabled()
     train.settings._tuning.editor("patch").widget.editor("unlabelled").write(1)
-    qtbot.waitUntil(train.start.isEnabled, timeout=5000)
+    qtbot.waitUntil(train.start.isEnabled, timeout=60_000)
 
 
 def test_a_start_before_the_measurement_waits_for_it(opened, no_process):

@@ -43,15 +43,14 @@ def test_they_open_beside_the_axial_view_and_close_without_a_trace(box, with_cas
     box.planes.click()
     assert not box.planes.isChecked()
     assert "GuidedNet views" not in viewer.window.dock_widgets
-    qtbot.wait(50)
-    assert not _side_canvases(viewer)
+    qtbot.waitUntil(lambda: not _side_canvases(viewer), timeout=60_000)
     with_case.desk.layers.go_to((1, 1, 1))  # nobody listens who is gone
 
 
 def test_closing_the_dock_in_napari_closes_them_too(box, with_case, qtbot):
     box.turn_planes()
     with_case.viewer.window.remove_dock_widget(box.views.views)
-    qtbot.waitUntil(lambda: not box.views.is_open, timeout=30_000)
+    qtbot.waitUntil(lambda: not box.views.is_open, timeout=60_000)
     assert not box.planes.isChecked()
     assert not _side_canvases(with_case.viewer)
     box.turn_planes()
@@ -64,7 +63,7 @@ def test_a_stroke_in_the_coronal_view_reaches_the_axial_one(box, with_case, qtbo
     layers.go_to((10, 14, 14))
     z, y, x = with_case.viewer.dims.current_step
     coronal.paint((z, y, x), LIVER)
-    qtbot.waitUntil(lambda: np.asarray(layers.labels._slice.image.raw)[y, x] == LIVER, timeout=30_000)
+    qtbot.waitUntil(lambda: np.asarray(layers.labels._slice.image.raw)[y, x] == LIVER, timeout=60_000)
     assert with_case.desk.correction.dirty
 
 

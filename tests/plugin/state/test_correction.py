@@ -103,7 +103,7 @@ def test_merge_takes_the_model_where_no_person_has_the_say(correction: Correctio
     assert np.array_equal(correction.labels[others], truth[others])
     assert correction.states["aorta"] is OrganState.PREDICTED
     assert correction.annotation.edits[-1].bundle == "model-1"
-    assert "2 protected organs kept" in report.text
+    assert "2 protected organs left as before" in report.text
     assert report.written == np.count_nonzero(correction.labels) - 8
 
 

@@ -228,7 +228,7 @@ def test_organs_end_inside_the_body_where_the_case_says_so(project, drawn, monke
     beyond = cells & (other != some_labels()) & (other != 0)
     taken = take_structures(project, "two", found, organs)
     assert taken.refused == np.count_nonzero(beyond) > 0
-    assert f"{taken.refused:,} voxels lie outside the body" in taken.refusal
+    assert f"{taken.refused:,} voxels outside the body" in taken.refusal
     np.testing.assert_array_equal(project.labels("two").array, np.where(beyond, some_labels(), other))
     assert take_structures(project, "two", found, organs, outside_body=True).refusal == ""
     np.testing.assert_array_equal(project.labels("two").array, other)

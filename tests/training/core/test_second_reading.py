@@ -211,7 +211,7 @@ def test_confirmed_slices_and_the_bodys_edge_are_not_settled(project, monkeypatc
     monkeypatch.setattr(closed_case, "find_outside", lambda image: Outside(cells, (1, 1, 1), SHAPE))
     project.save_labels("ct_2", labels(20), known.model_copy(update={"slices": (2,), "change": None}))
     settling = settle(project, "ct_2", regions, "second")
-    assert settling.refusal == "128 voxels lie in confirmed slices: left as they are."
+    assert settling.refusal == "128 voxels in confirmed slices: left as they are."
     assert (settling.refused, settling.settled) == (8 * 16, ())
     project.save_labels("ct_2", labels(20), known.model_copy(update={"inside_body": True, "change": None}))
     assert settle(project, "ct_2", regions, "second").refusal == ""  # emptying is allowed anywhere

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ProjectError
+from ..core.words import counted
 from .projects import counting
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _export(arguments: argparse.Namespace) -> int:
         if arguments.format in ("dicom-seg", "rtstruct"):
             return _export_dicom(project, arguments, cases, progress)
         count = _export_files(project, arguments, cases, progress)
-    print(f"Wrote {count} cases to {arguments.out}")
+    print(f"Wrote {counted(count, 'case')} to {arguments.out}")
     return 0
 
 
@@ -109,7 +110,7 @@ def _export_dicom(
         print(f"Note: {note}.")
     for reason in made.left_out:
         print(f"Left out: {reason}", file=sys.stderr)
-    print(f"Wrote {len(made.written)} cases to {arguments.out}, each read back and compared.")
+    print(f"Wrote {counted(len(made.written), 'case')} to {arguments.out}, each read back and compared.")
     return 1 if made.left_out else 0
 
 
@@ -126,11 +127,11 @@ def _annotate(arguments: argparse.Namespace) -> int:
             print("Nothing was changed.")
             return 0
         taken = take_structures(project, arguments.case, found, organs, arguments.outside_body)
-    print(f"Took {', '.join(taken.organs)} into {arguments.case}: {taken.changed:,} voxels changed.")
+    print(f"Took {', '.join(taken.organs)} into {arguments.case}: {counted(taken.changed, 'voxel')} changed.")
     if taken.refusal:
         print(taken.refusal)
     if taken.doubled:
-        print(f"{taken.doubled:,} voxels are in two structures; the later one in the file has them.")
+        print(f"In two structures: {counted(taken.doubled, 'voxel')}; the later one in the file has them.")
     return 0
 
 
@@ -146,7 +147,7 @@ def _show(found: StructureSet, organs: dict[int, str]) -> None:
         rows.add_row(escape(f"{each.number} {each.name}"), organ, f"{volumes[each.number]:.1f}")
     console().print(rows)
     outside = sum(each.outside for each in found.structures)
-    for note in (*found.notes, *([f"{outside:,} voxels lie beyond the CT"] if outside else [])):
+    for note in (*found.notes, *([f"{counted(outside, 'voxel')} beyond the CT"] if outside else [])):
         print(f"Note: {note}.")
 
 

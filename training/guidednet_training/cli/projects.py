@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ProjectError
+from ..core.words import counted
 
 if TYPE_CHECKING:
     from ..core.import_plan import ImportPlan, ImportRow
@@ -80,7 +81,10 @@ def _new(arguments: argparse.Namespace) -> None:
 
     folder: Path = arguments.folder
     with Project.create(folder, arguments.name or folder.resolve().name, arguments.scheme) as project:
-        print(f"Made the project {project.name} in {folder} with {len(project.scheme.organs)} organs.")
+        print(
+            f"Made the project {project.name} in {folder} "
+            f"with {counted(len(project.scheme.organs), 'organ')}."
+        )
     print(f"Next: guidednet import {folder} DATASET_FOLDER")
 
 
@@ -119,7 +123,7 @@ def _apply(project: Project, plan: ImportPlan, copy: bool) -> int:
     for problem in result.problems:
         print(f"Left out: {problem}", file=sys.stderr)
     before = f", {len(result.there_before)} were there before" if result.there_before else ""
-    print(f"Added {len(result.added)} cases{before}. The project now has {len(project.cases)}.")
+    print(f"Added {counted(len(result.added), 'case')}{before}. The project now has {len(project.cases)}.")
     return 1 if result.problems else 0
 
 
@@ -172,4 +176,4 @@ def _agreed(count: int) -> bool:
             "The import needs a yes, and there is no terminal to ask on.",
             "Add --yes (or --dry-run to look only).",
         )
-    return input(f"Import these {count} cases? [y/N] ").strip().lower() in ("y", "yes")
+    return input(f"Import {counted(count, 'case')}? [y/N] ").strip().lower() in ("y", "yes")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ProjectError
+from ..core.words import counted
 from .exchange import OUTSIDE_BODY
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _draw(project: Project, arguments: argparse.Namespace) -> None:
 
     with counting("drawing") as show:
         draw = draw_cases(project, arguments.draw, arguments.seed, arguments.start, arguments.reader, show)
-    print(f"Drew {len(draw.cases)} cases: {', '.join(draw.cases)}")
+    print(f"Drew {counted(len(draw.cases), 'case')}: {', '.join(draw.cases)}")
     print(f"Next, {draw.reader or 'the second reader'}: guidednet gui {project.second_folder}")
 
 
@@ -129,8 +130,9 @@ def _show_readings(project: Project) -> None:
         if reading.both:
             agreed.append(agreement_of(project, reading))
         rows.add_row(
-            reading.case, reading.draw.reader or "anybody", reading.draw.start, f"{len(reading.both)} organs",
-            f"{len(reading.waiting)} organs", _mean(agreed[-1]) if reading.both else "",
+            reading.case, reading.draw.reader or "anybody", reading.draw.start,
+            counted(len(reading.both), "organ"), counted(len(reading.waiting), "organ"),
+            _mean(agreed[-1]) if reading.both else "",
         )  # fmt: skip
     out = console()
     out.print(rows)
@@ -199,7 +201,7 @@ def _settle(project: Project, arguments: argparse.Namespace) -> None:
     regions = [found[number - 1] for number in wanted]
     done = settle(project, arguments.case, regions, arguments.take, arguments.outside_body)
     taken = f"Took the {arguments.take} reader's answer in {len(regions)} regions"
-    print(f"{taken}: {done.written:,} voxels changed.")
+    print(f"{taken}: {counted(done.written, 'voxel')} changed.")
     if done.refusal:
         print(f"{done.refusal} {len(regions) - len(done.settled)} of the regions stay open.")
 

@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from ..core.events import CaseDone, Event, Failed, Note, Relabelled, Stage, Started, Step, Validated
+from ..core.words import counted
 
 _LINE_PERIOD_S = 10.0  # in a log, a sign of life this often is enough
 
@@ -79,7 +80,7 @@ class RunScreen:
                 network = f" ({event.network})" if event.network else ""
                 self.say(f"step {event.step}: validation Dice{network} {event.mean_dice:.3f}{best}")
             case Relabelled():
-                self.say(f"round {event.round}: {event.cases} cases labelled anew")
+                self.say(f"round {event.round}: {counted(event.cases, 'case')} labelled anew")
             case CaseDone():
                 self.say(f"{event.case}: done in {event.seconds:.1f} s, {event.folder}")
             case Note():

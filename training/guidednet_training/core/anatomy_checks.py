@@ -25,6 +25,7 @@ from .pieces import Mask, Slices3, grown, middle, shifted, within
 from .place import Place, ranked
 from .usual_volumes import Usual
 from .volume import Volume
+from .words import counted
 
 CRUMB_ML = 0.2  # smaller pieces of an organ are named together, not one by one
 MOST_PIECES = 6  # of one organ, named one by one
@@ -124,7 +125,7 @@ def _crumbs_place(case: CheckedCase, shape: OrganShape, crumbs: list[Piece]) -> 
     voxels = sum(piece.voxels for piece in crumbs)
     largest = crumbs[0]
     own = shape.parts[within(largest.box, shape.box)] == largest.index
-    many = "1 crumb" if len(crumbs) == 1 else f"{len(crumbs)} crumbs"
+    many = counted(len(crumbs), "crumb")
     return case.place(
         "pieces", shape.name, shape.box, middle(own, largest.box, case.spacing_mm),
         case.ml(voxels), case.ml(shape.voxels), SHOULD_BE["pieces"], repair="drop small",

@@ -11,6 +11,7 @@ from .anatomy_facts import PARTNERS, SIDES, CheckedCase, OrganPlace
 from .geometry import Geometry
 from .place import Place, Repair
 from .volume import Volume
+from .words import counted
 
 BEYOND_MM = 10.0  # past the middle plane: lying on the wrong side
 SUSPECT = "the header of the CT may be wrong, or the patient's organs are mirrored."
@@ -90,7 +91,7 @@ def mirrored_case(case: CheckedCase, organs: Mapping[str, OrganPlace], plane: fl
         case.place(
             "mirrored", "", case.whole, case.middle_of(organs[wrong[0]]), ml, ml, WRONG,
             repair=repair, quick=True,
-            note=f"Left and right are exchanged: {len(wrong)} organs lie on the other side. {remedy}",
+            note=f"Left and right are exchanged: {counted(len(wrong), 'organ')} on the other side. {remedy}",
         )
     ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from .errors import DamagedError, FileError
 from .files import atomic_path, read_text, write_text
 from .journal_repair import Salvage, is_whole, salvage, set_aside, set_right
 from .label_pair import LABELS, NOTES, LabelPair
+from .words import counted
 
 _NOTHING_LEFT = "Restore the folder of the case from a backup; nothing was changed."
 
@@ -52,7 +53,7 @@ class Repaired:
         when = f" of {_local(self.when)}" if self.when else ""
         kept = f"{self.case} {'has' if self.done else 'can have'} its labels{when} (change {self.change})"
         if self.left_out:
-            kept += f", without {self.left_out} later change{'' if self.left_out == 1 else 's'}"
+            kept += f", without {counted(self.left_out, 'later change')}"
         if not self.damaged:
             return f"{kept}."
         more = f" and {len(self.damaged) - 1} more beside it" if len(self.damaged) > 1 else ""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .errors import FileError, GeometryError
 from .geometry import Geometry, geometry_from_ijk, lps_to_ras
 from .stream import DAMAGED, check_claim
+from .words import counted
 
 AIR_HU = -1024  # the least a CT number can be; padding outside the field of view (-2000, -3024) becomes this
 GAP_TOLERANCE = 0.05  # of a gap between slices, against the middle one; a missing slice is off by 1
@@ -151,7 +152,9 @@ def _only_series(found: dict[str, list[_Slice]], folder: Path) -> list[_Slice]:
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
-        sizes = ", ".join(f"{len(s)} slices ({s[0].path.name}, ...)" for s in list(found.values())[:6])
+        sizes = ", ".join(
+            f"{counted(len(s), 'slice')} ({s[0].path.name}, ...)" for s in list(found.values())[:6]
+        )
         raise FileError(
             f"{folder} holds {len(found)} CT series: {sizes}.", "Give one file of the series you want."
         )

@@ -25,6 +25,7 @@ from .trial_results import (
     organ_spread,
     overall_spread,
 )
+from .words import counted
 
 Figure = tuple[float, float | None]  # mean and standard deviation over seeds, where known
 OURS = "this program"
@@ -108,7 +109,7 @@ class Report:
             figures=figures,
             organs=organs,
             trials=f"{len(results)} of {asked}",
-            note=f"{lost} organs not found, left out of HD95 and ASD" if lost else "",
+            note=f"{counted(lost, 'organ')} not found, left out of HD95 and ASD" if lost else "",
             results=results,
         )
 

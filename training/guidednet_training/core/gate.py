@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .body import Outside
+from .words import counted
 
 Labels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -122,9 +123,9 @@ def refusal(counts: Mapping[str, int], protected: str) -> str:
     """
     parts = []
     if count := counts.get(ORGANS, 0):
-        parts.append(f"{count:,} voxels belong to locked or confirmed organs ({protected})")
+        parts.append(f"{counted(count, 'voxel')} of locked or confirmed organs ({protected})")
     if count := counts.get(SLICES, 0):
-        parts.append(f"{count:,} voxels lie in confirmed slices")
+        parts.append(f"{counted(count, 'voxel')} in confirmed slices")
     if count := counts.get(OUTSIDE, 0):
-        parts.append(f"{count:,} voxels lie outside the body")
+        parts.append(f"{counted(count, 'voxel')} outside the body")
     return f"{'; '.join(parts)}: left as they are." if parts else ""

@@ -18,6 +18,7 @@ from .labels import UNKNOWN, LabelScheme
 from .layouts import DataSet, Found
 from .structures import paint_structures, propose_organs
 from .volume import Volume, read_geometry, read_volume
+from .words import counted
 
 
 def plan_case(case: Found, found: DataSet, scheme: LabelScheme, allow_loss: bool) -> ImportRow:
@@ -72,7 +73,7 @@ def read_labels(path: Path, grid: Geometry, scheme: LabelScheme) -> tuple[Volume
     left = [each.name for each in found.structures if each.number not in organs]
     notes = [f"{path.name}: {listed(taken, len(scheme.names))}"]
     notes += [f"left out: {listed(left)}"] if left else []
-    notes += [f"{doubled:,} voxels drawn twice"] if doubled else []
+    notes += [f"{counted(doubled, 'voxel')} drawn twice"] if doubled else []
     return Volume(labels, grid, "labels"), (*notes, *found.notes)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .case import Split
+from .words import counted
 
 LEFT_ASIDE = "labels left aside: used as unlabelled"
 
@@ -66,7 +67,7 @@ class ImportPlan:
         splits = ", ".join(f"{sum(r.split == s for r in labelled)} {s}" for s in ("train", "val", "test"))
         return (
             f"{self.folder}, read as {self.layout}, organs by name into scheme {self.scheme}.",
-            f"{len(self.rows)} cases: {len(labelled)} with labels ({splits}), "
+            f"{counted(len(self.rows), 'case')}: {len(labelled)} with labels ({splits}), "
             f"{len(self.rows) - len(labelled)} without.",
             *(_describe(row) for row in self.rows),
             *(f"Note: {note}." for note in self.notes),
@@ -92,7 +93,7 @@ class ImportResult:
 
 
 def _describe(row: ImportRow) -> str:
-    what = f"{len(row.organs)} organs" if row.labels is not None else "no labels"
+    what = counted(len(row.organs), "organ") if row.labels is not None else "no labels"
     notes = f" ({'; '.join(row.notes)})" if row.notes else ""
     return f"  {row.id}: {row.split}, {what}{notes}"
 

@@ -16,6 +16,7 @@ from .errors import FileError
 from .files import read_text
 from .labels import AMOS_15, FLARE_13, LabelScheme, canonical_name
 from .volume import is_volume_path
+from .words import counted
 
 Layout = Literal["auto", "nnunet", "flare22", "amos", "pairs"]
 LAYOUTS: tuple[Layout, ...] = ("auto", "nnunet", "flare22", "amos", "pairs")
@@ -204,7 +205,7 @@ def _amos(folder: Path, scheme: LabelScheme) -> DataSet:
             cases.append(Found(id_from_path(image), image, own, given))
         problems += [f"{path.name}: labels without an image" for path in labels.values()]
     notes = (
-        (f"{skipped} images with numbers from {_FIRST_AMOS_MR} on are MR and left out",) if skipped else ()
+        (f"{counted(skipped, 'image')} left out: numbers from {_FIRST_AMOS_MR} on are MR",) if skipped else ()
     )
     return DataSet("amos", tuple(cases), _values_of(AMOS_15), True, {}, tuple(problems), notes)
 

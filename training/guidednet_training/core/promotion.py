@@ -11,6 +11,7 @@ import numpy as np
 
 from .paired import Interval as Interval
 from .paired import paired_intervals
+from .words import counted
 
 MARGIN = 0.02  # Dice an organ may lose: about the spread of one organ's mean between two seeds on few cases
 
@@ -176,10 +177,10 @@ def _mean_sentence(old_mean: float, new_mean: float, cases: int) -> str:
 def _chance_sentence(interval: Interval | None) -> str:
     if interval is None:
         return "One case cannot tell a better model from luck."
-    span = f"{interval.low:+.3f} to {interval.high:+.3f}"
+    span = f"{interval.low:+.3f} to {interval.high:+.3f} over {counted(interval.cases, 'case')}"
     if interval.excludes_zero:
-        return f"That is more than chance: 95 % interval of the change {span} over {interval.cases} cases."
-    return f"It may be chance: 95 % interval of the change {span} over {interval.cases} cases."
+        return f"That is more than chance: 95 % interval of the change {span}."
+    return f"It may be chance: 95 % interval of the change {span}."
 
 
 def _fixes_sentence(fixes: FixTally | None) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from .project import Project
 from .project_file import utc_now
 from .record import Record
 from .volume import Volume
+from .words import counted
 
 PLAN, FIRST = "plan.json", "first"
 Start = Literal["nothing", "model"]
@@ -127,7 +128,7 @@ def draw_cases(
     picked = [case for case in chosen(readable(project), share, seed) if case not in before]
     if not picked:
         raise ProjectError(
-            f"{len(before)} cases of {project.name} are drawn already; this share adds none."
+            f"{counted(len(before), 'case')} of {project.name} drawn already; this share adds none."
             if before
             else f"{project.name} has no case with a confirmed organ to be read again.",
             "Draw a larger share." if before else "Confirm organs of a case first.",

@@ -18,6 +18,7 @@ from .effort import MACHINE, Moment, Work
 from .files import atomic_folder
 from .labels import LabelScheme
 from .svg_chart import bar_chart, line_chart
+from .words import counted
 
 PAGE = "work.html"
 _LINES = 24  # the newest cases; more lines cannot be told apart
@@ -105,8 +106,8 @@ def summary(works: Sequence[CaseWork]) -> str:
         return "Nobody has corrected a case yet: paint in a case, then come back."
     total = sum((work.effort.total for work in works), Work())
     text = (
-        f"{len(works)} cases, {span_text(total.seconds)} of work, {total.strokes:,} strokes, "
-        f"{total.voxels:,} voxels."
+        f"{counted(len(works), 'case')}, {span_text(total.seconds)} of work, {total.strokes:,} strokes, "
+        f"{counted(total.voxels, 'voxel')}."
     )
     done = [work.effort.total.minutes for work in works if work.confirmed]
     if done:

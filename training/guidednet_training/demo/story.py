@@ -20,6 +20,7 @@ from ..core.request import AnyRequest, EvaluateRequest, PredictRequest, TrainReq
 from ..core.run import EventTail, RunFolder
 from ..core.scores import ScoreSheet, read_scores
 from ..core.volume import Volume
+from ..core.words import counted
 from ..jobs import execute
 from .charts import training_chart
 from .patients import FIRST, SCHEME, make_project, patient
@@ -147,7 +148,8 @@ def _correct(stage: _Stage, project: Project, record: PredictionRecord) -> None:
 
 def _described(strokes: tuple[Stroke, ...]) -> list[str]:
     return [
-        f"  {stroke.organ.replace('_', ' ')}: {stroke.voxels} voxels in {stroke.slices} slices; confirmed"
+        f"  {stroke.organ.replace('_', ' ')}: {counted(stroke.voxels, 'voxel')} "
+        f"in {counted(stroke.slices, 'slice')}; confirmed"
         for stroke in strokes
     ]
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import SpecError
 from ..core.labels import LabelScheme
 from ..core.spec import LearnSpec
+from ..core.words import counted
 from ..data.store import PreparedCase
 
 
@@ -42,14 +43,10 @@ def learning_notes(learn: LearnSpec, scheme: LabelScheme, labelled: Sequence[Pre
         holding = {case.id for case in labelled if case.annotated[value] and _has(case, value)}
         title = scheme.organ(value).title
         if holding:
-            yield f"In focus: {title}, in {_cases(len(holding))}."
+            yield f"In focus: {title}, in {counted(len(holding), 'labelled case')}."
         else:
             yield f"{title} is in focus, but no labelled case has it confirmed and present: it draws nothing."
 
 
 def _has(case: PreparedCase, value: int) -> bool:
     return case.label is not None and bool((np.asarray(case.label) == value).any())
-
-
-def _cases(count: int) -> str:
-    return f"{count} labelled case{'' if count == 1 else 's'}"
