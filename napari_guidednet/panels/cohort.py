@@ -18,7 +18,7 @@ from .tables import ROW_HEIGHT, PlainTable
 if TYPE_CHECKING:
     from .desk import Desk
 
-COLUMNS = ("Case", "Organ", "What", "Gain")
+COLUMNS = ("Case", "Organ", "What", "Gain/min")
 TIPS = (
     "A double click opens the case and goes to the place",
     "The organ that may be wrong",

@@ -60,7 +60,6 @@ class Desk(QObject):
         self.autosave = Autosave(lambda: self.session.project, self)
         self.opening = Opening(self)
         self.ticker = Ticker(self.board.poll, self.fail, self)
-        self._decided: set[str] = set()  # models the user has promoted or declined
         self._closed = False
         self.loader.started.connect(lambda _title: self.busy.emit(True))
         self.loader.idle.connect(partial(self.busy.emit, False))
@@ -258,28 +257,25 @@ class Desk(QObject):
     @property
     def candidate(self) -> str | None:
         """A newly trained model that nobody has decided about."""
+        project = self.session.project
         trained = [job.bundle for job in self.board.jobs if job.kind == "train" and job.bundle]
-        known = {name for name, _ in self.session.model_refs()} if self.session.project else set()
-        newest = trained[-1] if trained else None
-        undecided = newest in known and newest not in self._decided and newest != self.session.model_ref
-        return newest if undecided else None
+        if project is None or not trained or trained[-1] not in project.bundles():
+            return None
+        return None if trained[-1] in project.decided else trained[-1]
 
     def promote(self, name: str) -> None:
         """Put a model in use."""
         old = self.session.model_title
-        self._decided.add(name)
         self.session.promote(name)
         self.say(f"{name} is in use now, in place of {old}.", "Roll back", self.roll_back)
 
     def keep(self, name: str) -> None:
         """Leave the model in use as it is; the new one stays in the project."""
-        self._decided.add(name)
-        self.session.bundles_changed.emit()
+        self.session.decline(name)
         self.say(f"{self.session.model_title} stays in use; {name} can be promoted later.")
 
     def roll_back(self) -> None:
         """Put the model used before in use again."""
-        self._decided.add(self.session.model_ref)
         self.session.roll_back()
         self.say(f"{self.session.model_title} is in use again.")
 

@@ -17,6 +17,7 @@ from ..backend import EvaluateRequest, GuidedNetError
 from ..state.comparison import Comparison, LostFix, comparison_of
 from ..state.correction import Correction
 from ..state.jobs import Job
+from ..state.rows import STARTER
 from .buttons import button
 from .guard import guarded
 from .lost_fixes import LostFixes
@@ -45,6 +46,8 @@ ORGAN_TIPS = (
     "Held-out cases that both were scored on",
 )
 PROMOTED = "segments from now on; can be rolled back"
+SELECTED = f"The selected model {PROMOTED}"
+TO_STARTER = "Rolling back leads to the starter model"
 BETTER, WORSE = QColor("#2e9e4f"), QColor("#d9483b")  # readable on dark and on light ground
 NOTICEABLE = 0.005  # a smaller change of Dice is left uncoloured
 
@@ -72,7 +75,7 @@ class ModelsPanel(QWidget):
         self.score = button(
             "Score both on the held-out cases", "Segments the validation cases with both models", self._score
         )
-        self.promote = button("Promote", f"The selected model {PROMOTED}", self._promote)
+        self.promote = button("Promote", SELECTED, self._promote)
         self.keep = button("Keep the old one", "The new model stays in the project, unused", self._keep)
         self.roll_back = button("Roll back", "The model used before takes over again", self._roll_back)
         self.progress = JobProgress(desk, "evaluate")
@@ -109,8 +112,8 @@ class ModelsPanel(QWidget):
 
     def refresh(self, *_: object) -> None:
         """Read the models anew; a candidate is selected by itself."""
-        project = self.desk.session.project
-        rows = self.desk.session.bundle_rows() if project is not None else ()
+        starter = self.desk.session.starter_row()
+        rows = (*self.desk.session.bundle_rows(), *(() if starter is None else (starter,)))
         wanted = self.desk.candidate or self.selected
         with QSignalBlocker(self.models):
             self.models.setRowCount(len(rows))
@@ -140,8 +143,10 @@ class ModelsPanel(QWidget):
         self.comparison = self._find(name) if name is not None and name != session.model_ref else None
         self._show(name)
         other = name is not None and name != session.model_ref
-        self.promote.setEnabled(other)
-        self.promote.setToolTip(f"{name} {PROMOTED}" if other else f"The selected model {PROMOTED}")
+        promotable = other and name != STARTER
+        self.promote.setEnabled(promotable)
+        no = TO_STARTER if other else SELECTED
+        self.promote.setToolTip(f"{name} {PROMOTED}" if promotable else no)
         self.keep.setEnabled(other and name == self.desk.candidate)
         earlier = session.earlier_title
         self.roll_back.setEnabled(earlier is not None)

@@ -11,7 +11,7 @@ from ..backend import LabelScheme, Place, sentence
 from ..state.tour import KIND_TITLES, rate_text
 from .tables import ROW_HEIGHT, PlainTable
 
-COLUMNS = ("Organ", "What", "ml", "Gain")
+COLUMNS = ("Organ", "What", "ml", "Gain/min")
 TIPS = (
     "A click jumps there in all views",
     "unsure: torn between known organs. contradicted: the class mixture holds it for another organ.\n"

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from ..backend import Case, DamagedError, GuidedNetError, ModelBundle, OrganState, PredictionRecord, Project
+from ..backend import (
+    Case,
+    DamagedError,
+    GuidedNetError,
+    ModelBundle,
+    OrganState,
+    PredictionRecord,
+    Project,
+    starter_bundle,
+)
 
 DAMAGED = "damaged"
+STARTER = "starter"  # how a request names the starter model
 
 
 @dataclass(frozen=True)
@@ -58,10 +69,19 @@ def case_row(project: Project, case: Case, record: PredictionRecord | None) -> C
 
 def bundle_row(project: Project, name: str) -> BundleRow:
     """Give the line of a bundle; what is wrong with a damaged one stands in `problem`."""
+    return _row(name, project.bundle_folder(name), name == project.current)
+
+
+def starter_row(project: Project) -> BundleRow:
+    """Give the line of the starter model, which is in use where no bundle is."""
+    return _row(STARTER, starter_bundle(), project.current is None)
+
+
+def _row(name: str, folder: Path, current: bool) -> BundleRow:
     try:
-        manifest = ModelBundle.read(project.bundle_folder(name)).manifest
+        manifest = ModelBundle.read(folder).manifest
     except GuidedNetError as error:
-        return BundleRow(name, None, "", None, 0, 0, "", name == project.current, str(error))
+        return BundleRow(name, None, "", None, 0, 0, "", current, str(error))
     scores = [organ.get("dice") for organ in manifest.validation.values()]
     dice = [score for score in scores if score is not None]
     return BundleRow(
@@ -72,7 +92,7 @@ def bundle_row(project: Project, name: str) -> BundleRow:
         labelled=manifest.labelled,
         unlabelled=manifest.unlabelled,
         created=manifest.created,
-        current=name == project.current,
+        current=current,
     )
 
 

@@ -33,13 +33,12 @@ from ..backend import (
     scheme_named,
     starter_name,
 )
+from .rows import STARTER, bundle_row, case_row, starter_row
 from .rows import BundleRow as BundleRow  # part of what a session gives
 from .rows import CaseRow as CaseRow
-from .rows import bundle_row, case_row
 from .voxels import count_voxels
 
 _PAST = 5000  # changes that can be taken back
-STARTER = "starter"  # how a request names the model that ships with the package
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,6 +305,15 @@ class Session:
             return ()
         rows = [bundle_row(self._project, name) for name in self._project.bundles()]
         return tuple(sorted(rows, key=lambda row: row.created, reverse=True))
+
+    def starter_row(self) -> BundleRow | None:
+        """Give the line of the starter model; None where none is installed."""
+        return None if self._project is None or not has_starter() else starter_row(self._project)
+
+    def decline(self, name: str) -> None:
+        """Leave the model in use as it is: a new one was looked at and not taken."""
+        self.opened.decline(name)
+        self.bundles_changed.emit()
 
     def promote(self, name: str) -> None:
         """Put a bundle in use."""

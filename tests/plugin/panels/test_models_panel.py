@@ -2,7 +2,17 @@
 
 import pytest
 
-from napari_guidednet.backend import EvaluateRequest, Fix, OrganFigures, Replay, ScoreSheet, events
+from napari_guidednet.backend import (
+    EvaluateRequest,
+    Fix,
+    OrganFigures,
+    Project,
+    Replay,
+    ScoreSheet,
+    TrainRequest,
+    TrainSpec,
+    events,
+)
 from napari_guidednet.panels.models import BETTER, _likely
 from napari_guidednet.state import jobs
 
@@ -50,6 +60,17 @@ def _score(panel, monkeypatch, liver, **more):
     assert not job.alive
 
 
+def _trained(panel, monkeypatch):
+    """A finished run that made the new model."""
+    monkeypatch.setattr(jobs, "spawn", lambda folder: None)
+    project = panel.desk.session.project
+    job = panel.desk.board.launch(project, TrainRequest(project=str(project.folder), spec=TrainSpec()))
+    with (job.folder / "events.jsonl").open("a") as file:
+        for event in (events.Started(kind="train"), events.Finished(outcome="done", bundle=NEW)):
+            file.write(event.model_dump_json() + "\n")
+    panel.desk.board.poll()
+
+
 def _column(table, column):
     return [table.item(row, column).text() for row in range(table.rowCount())]
 
@@ -57,7 +78,34 @@ def _column(table, column):
 def test_models_are_listed_and_the_one_in_use_is_marked(two_models):
     table = two_models.models.models
     marks = dict(zip(_column(table, 0), _column(table, 5), strict=True))
-    assert marks == {OLD: "✔", NEW: ""}
+    assert marks == {OLD: "✔", NEW: "", "starter": ""}
+
+
+def test_rolled_back_to_the_starter_it_is_the_one_marked(two_models):
+    models = two_models.models
+    models.roll_back.click()
+    marks = dict(zip(_column(models.models, 0), _column(models.models, 5), strict=True))
+    assert marks == {OLD: "", NEW: "", "starter": "✔"}
+    models.select(OLD)
+    models.promote.click()
+    models.select("starter")
+    assert not models.promote.isEnabled()
+    assert "Rolling back" in models.promote.toolTip()
+
+
+def test_a_declined_model_stays_declined_when_napari_is_opened_again(two_models, monkeypatch):
+    desk, models = two_models.desk, two_models.models
+    _trained(two_models, monkeypatch)
+    assert desk.candidate == models.selected == NEW
+    models.keep.click()
+    assert desk.candidate is None
+    assert f"{OLD} stays in use" in two_models.status.happened.text()
+    folder = desk.session.project.folder
+    desk.session.close()
+    with Project.open(folder, write=True) as again:
+        assert again.decided == {OLD, NEW}
+        assert again.current == OLD
+        again.promote(NEW)  # later all the same
 
 
 def test_without_scores_scoring_is_offered(two_models):

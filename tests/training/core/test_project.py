@@ -538,6 +538,20 @@ def test_promote_and_roll_back_walk_the_history_of_the_pointer(project: Project)
     assert [move["action"] for move in history] == ["promoted", "promoted", "rolled back", "rolled back"]
 
 
+def test_a_decision_against_a_model_is_kept_and_can_be_changed(project: Project) -> None:
+    for name in ("one", "two"):
+        publish(project, name)
+    assert project.decided == frozenset()
+    project.promote("one")
+    project.decline("two")
+    project.decline("two")
+    again = Project.open(project.folder)
+    assert again.decided == {"one", "two"}
+    assert again.current == "one"
+    project.promote("two")
+    assert project.current == "two"
+
+
 def test_only_a_sound_bundle_of_known_organs_is_promoted(project: Project) -> None:
     with pytest.raises(BundleError, match="not a model bundle"):
         project.promote("nothing")

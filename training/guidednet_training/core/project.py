@@ -410,6 +410,17 @@ class Project:
             )
         self._store(self._file.promoted(name))
 
+    @property
+    def decided(self) -> frozenset[str]:
+        """The bundles that a person has put in use or declined."""
+        return self._file.decided
+
+    def decline(self, name: str) -> None:
+        """Keep the decision not to put a bundle in use; it can be promoted later all the same."""
+        self._check_writable()
+        if name not in self.decided:
+            self._store(self._file.declining(name))
+
     def before(self) -> tuple[str | None, ...]:
         """Give the models that going back would put in use, the next one last; None is the starter."""
         return self._file.before()

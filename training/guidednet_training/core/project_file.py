@@ -67,6 +67,18 @@ class ProjectFile(Record):
     splits: SplitRule = SplitRule()
     current: str | None = None
     history: tuple[PointerMove, ...] = ()
+    declined: tuple[str, ...] = Field(
+        default=(), description="bundles that a person looked at and did not put in use"
+    )
+
+    @property
+    def decided(self) -> frozenset[str]:
+        """The bundles that a person has decided about."""
+        return frozenset((*self.declined, *(move.bundle for move in self.history if move.bundle)))
+
+    def declining(self, bundle: str) -> ProjectFile:
+        """Give the file with the decision not to put a bundle in use."""
+        return self.model_copy(update={"declined": (*self.declined, bundle)})
 
     def promoted(self, bundle: str) -> ProjectFile:
         """Give the file with another model in use."""
