@@ -1,6 +1,6 @@
 """Make the starter model of a bundle: its best network in half precision, measured as it ships, and its card.
 
-    python scripts/make_starter.py PROJECT BUNDLE --name starter-2
+    python scripts/make_starter.py PROJECT BUNDLE --name starter-3
 
 It replaces training/guidednet_training/starter. Needs the packages installed.
 """
@@ -13,7 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from guidednet_training.core.bundle import BundleManifest, ModelBundle, Tensors, publish_bundle
+from guidednet_training.core.bundle import (
+    BundleManifest,
+    ModelBundle,
+    Tensors,
+    publish_bundle,
+    resolve_bundle,
+)
 from guidednet_training.core.project import Project
 from guidednet_training.inference.calibrate import calibrate
 from guidednet_training.inference.sliding import Windows
@@ -32,12 +38,14 @@ def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("project", type=Path, help="the project it was trained in")
-    parser.add_argument("bundle", help="name of the bundle in the project")
-    parser.add_argument("--name", default="starter-2", help="name in the manifest; a new model, a new name")
+    parser.add_argument(
+        "bundle", help='name of the bundle in the project, or "starter": the one that ships is measured anew'
+    )
+    parser.add_argument("--name", default="starter-3", help="name in the manifest; a new model, a new name")
     parser.add_argument("--out", type=Path, default=STARTER)
     arguments = parser.parse_args()
     project = Project.open(arguments.project)
-    bundle = ModelBundle.read(project.bundle_folder(arguments.bundle))
+    bundle = ModelBundle.read(resolve_bundle(arguments.bundle, project))
     best = bundle.manifest.best
     networks, banks = unpack(bundle.manifest, bundle.tensors())
     tensors = pack({best: networks[best]}, {best: banks[best]}, half=True)
@@ -53,7 +61,7 @@ def main() -> None:
 
 
 def _calibrated(project: Project, manifest: BundleManifest, tensors: Tensors) -> dict[str, Any]:
-    """Fit the temperature of the network that ships."""
+    """Fit how the mixture of the network that ships is read."""
     choice = CaseChoice(labelled=(), unlabelled=(), val=project.labelled_ids("val"))
     cases = prepare_cases(project, choice, manifest.preprocess, _say, lambda: False)
     networks, banks = unpack(manifest, tensors)

@@ -12,7 +12,7 @@ from guidednet_training.core.prediction import MAPS
 from guidednet_training.functional.class_bank import ClassBank
 from guidednet_training.functional.mixture import MixtureOptions
 from guidednet_training.inference import confidence
-from guidednet_training.inference.confidence import Reader, read_posterior
+from guidednet_training.inference.confidence import Reader, Trust, read_posterior
 from guidednet_training.nets import Output
 
 
@@ -137,6 +137,27 @@ def test_the_prior_of_the_bundle_has_its_say():
     voxel = [[5.0, 0, 0]], [[1.2, 0.0]]
     assert opinion(Reader({"a": Fixed(3)}, {"a": plain}, mixture=True), *voxel) == {"mixture": [1]}
     assert opinion(Reader({"a": Fixed(3)}, {"a": weighed}, mixture=True), *voxel) == {"mixture": [0]}
+
+
+def test_a_fitted_power_moves_the_prior_of_confidence_and_opinion_alike():
+    voxel = [[5.0, 0, 0]], [[1.2, 0.0]]
+    weighed = bank(MEANS)
+    weighed.options = MixtureOptions(prior="train_sqrt")
+    weighed.count.copy_(torch.tensor([10_000, 1, 4]))
+    plain = bank(MEANS)
+    for power, expected in ((0.0, weighed), (-0.5, plain)):
+        fitted = Reader({"a": Fixed(3)}, {"a": weighed}, MAPS, Trust(prior_power=power), mixture=True)
+        straight = Reader({"a": Fixed(3)}, {"a": expected}, MAPS, mixture=True)
+        assert opinion(fitted, *voxel) == opinion(straight, *voxel)
+        _, maps = read(fitted, *voxel)
+        _, wanted = read(straight, *voxel)
+        for name in ("confidence", "entropy", "typicality"):
+            torch.testing.assert_close(maps[name], wanted[name], atol=1e-5, rtol=0)
+
+
+def test_older_calibrations_know_no_power():
+    assert Trust.of({"temperature": 2.0, "ece": 0.1}) == Trust(2.0, 0.0)
+    assert Trust.of({}) == Trust()
 
 
 def test_one_available_class_is_certain():

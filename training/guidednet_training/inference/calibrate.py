@@ -87,9 +87,9 @@ def calibrate(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> dict[str, Any]:
-    """Compare confidence with truth on validation cases, and fit the temperature.
+    """Compare confidence with truth on validation cases, and fit how the posterior is read (`Trust`).
 
-    The temperature makes the binary cross-entropy of "P(shown label) against: the label is
+    Temperature and prior make the binary cross-entropy of "P(shown label) against: the label is
     right" smallest, every shown class counting the same. A class shown in a case that does not annotate it is
     left out; so are voxels labelled 255.
 
@@ -103,9 +103,9 @@ def calibrate(
     Returns
     -------
     dict
-        JSON-able, for the manifest: `kind`, `cases`, `temperature`, `ece` (mean over organs),
+        JSON-able, for the manifest: `kind`, `cases`, `temperature`, `prior_power`, `ece` (mean over organs),
         `unavailable` (organs without class statistics) and `organs`: for each shown one, "background"
-        included, `voxels`, `ece`, `ece_before` (without temperature) and `curve`, a list of (mean
+        included, `voxels`, `ece`, `ece_before` (without both) and `curve`, a list of (mean
         confidence, accuracy, share of the voxels) of the bins that hold any. Where nothing can be
         compared, kind, cases and unavailable only.
     """
@@ -117,7 +117,7 @@ def calibrate(
         "cases": [case.id for case in cases],
         "unavailable": [name for name, known in zip(names, available, strict=True) if not known],
     }
-    sample = Sample(available)
+    sample = Sample(available, next((bank.count.cpu() for bank in banks.values()), None))
     counts = [windows.layout(_shape(case)).count for case in cases]
     tick = _Ticks(sum(counts), progress, should_stop)
     with evaluating(networks.values()):

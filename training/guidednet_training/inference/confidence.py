@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,36 @@ from .sliding import Maps
 
 _APART = "probability of "  # and the name of a network
 CHUNK_VOXELS = 1 << 18  # voxels given to a bank at once: bounds its (V, C) and (V, K) intermediates
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How a posterior P is read as a confidence: (P times voxels^prior_power)^(1 / temperature), normalised.
+
+    Parameters
+    ----------
+    temperature : float
+        Sharpens (< 1) or softens (> 1).
+    prior_power : float
+        Moves the class prior from the training's towards rare classes (< 0) or common ones (> 0): the power
+        of the labelled voxels of a class. Equally likely classes make background look like organs, voxel
+        counts hide thin organs; which power between is right depends on the model and its data.
+    """
+
+    temperature: float = 1.0
+    prior_power: float = 0.0
+
+    @classmethod
+    def of(cls, calibration: Mapping[str, Any]) -> Trust:
+        """Read it from a bundle's calibration; older ones know no power."""
+        return cls(
+            *(float(calibration.get(name, getattr(cls, name))) for name in ("temperature", "prior_power"))
+        )
+
+    def share(self, voxels: Tensor) -> Tensor:
+        """Give the factor (K,) of each class for its labelled voxels (K,); the largest is 1."""
+        factor = voxels.double().clamp_min(1).pow(self.prior_power)
+        return (factor / factor.max()).float()
 
 
 @dataclass(frozen=True)
@@ -43,8 +74,8 @@ class Reader:
         One for each network, or none: then the softmax stands in for the mixture's posterior.
     wanted : tuple of str
         Names of maps.
-    temperature : float
-        P is sharpened (< 1) or softened (> 1) to P^(1/T), normalised; fitted on validation cases.
+    trust : Trust
+        How the mixture's posterior is read; fitted on validation cases.
     apart : bool
         Whether `scores_apart` will be asked what each network says alone.
     mixture : bool
@@ -54,7 +85,7 @@ class Reader:
     networks: Mapping[str, SegNet]
     banks: Mapping[str, ClassBank]
     wanted: tuple[str, ...] = ()
-    temperature: float = 1.0
+    trust: Trust = Trust()
     apart: bool = False
     mixture: bool = False
 
@@ -112,9 +143,9 @@ class Reader:
         """Give the class scores (K, d, H, W) of each of `opinions`, from blended planes.
 
         Those of the last network are what the mean leaves over: one map of K channels less is blended. Those
-        of the mixture are its posterior, mean over networks, under the class prior the bundle was trained
-        with (`MixtureOptions.prior`), the same as for the confidence; a temperature would not change which
-        class is highest in a voxel. Classes without statistics in every bank score 0.
+        of the mixture are its posterior, mean over networks, under the class prior of the confidence; a
+        temperature would not change which class is highest in a voxel. Classes without statistics in every
+        bank score 0.
         """
         if self.alone:
             rest = maps["probability"] * len(self.alone)
@@ -125,11 +156,20 @@ class Reader:
         if self.has_opinion:
             yield MIXTURE, self._among_available(maps["posterior"])
 
+    @cached_property
+    def _factor(self) -> Tensor | None:
+        """(K,) factors of the classes' posterior; None where all are 1."""
+        if self.trust.prior_power == 0 or not self.banks:
+            return None
+        return self.trust.share(next(iter(self.banks.values())).count.cpu())  # all banks hold the same counts
+
     def _among_available(self, posterior: Tensor) -> Tensor:
-        if self.available is None or bool(self.available.all()):
+        scale = torch.ones(len(posterior)) if self._factor is None else self._factor.clone()
+        if self.available is not None:
+            scale[~self.available] = 0.0
+        if bool((scale == 1).all()):
             return posterior
-        lacking = (~self.available).nonzero()[:, 0].to(posterior.device)
-        return posterior.index_fill(0, lacking, 0.0)
+        return posterior * scale.to(posterior.device).view(-1, *[1] * (posterior.ndim - 1))
 
     def finish(self, maps: Maps) -> tuple[Tensor, Maps]:
         """Turn blended planes into labels and maps.
@@ -150,7 +190,7 @@ class Reader:
         if {"confidence", "entropy"} & set(self.wanted):
             posterior = maps.get("posterior", maps["probability"])
             found["confidence"], found["entropy"] = read_posterior(
-                posterior, labels, self.temperature, self._n_available(posterior)
+                posterior, labels, self.trust.temperature, self._n_available(posterior), self._factor
             )
         return labels, {name: found[name].clamp(0, 1) for name in self.offered}
 
@@ -167,7 +207,11 @@ class Reader:
 
 
 def read_posterior(
-    posterior: Tensor, labels: Tensor, temperature: float = 1.0, n_available: int | None = None
+    posterior: Tensor,
+    labels: Tensor,
+    temperature: float = 1.0,
+    n_available: int | None = None,
+    factor: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Give the share of the shown label and the certainty, class by class (no K-channel copies).
 
@@ -181,6 +225,8 @@ def read_posterior(
         T.
     n_available : int, optional
         Classes among which P is divided; K if not given.
+    factor : (K,) float32, optional
+        Of each class; P times it is what is tempered.
 
     Returns
     -------
@@ -188,14 +234,17 @@ def read_posterior(
         P(label), and 1 - H(P) / ln n_available (1 when only one class is available).
     """
     power = 1.0 / temperature
+    scale = torch.ones(len(posterior)) if factor is None else factor.cpu().pow(power)
     total, weighted = torch.zeros_like(posterior[0]), torch.zeros_like(posterior[0])
-    for values in posterior:
+    for values, by in zip(posterior, scale.tolist(), strict=True):
         tempered = values if power == 1.0 else values.pow(power)
+        tempered = tempered if by == 1.0 else tempered * by
         total += tempered
         weighted += torch.xlogy(tempered, tempered)
     total.clamp_min_(torch.finfo(total.dtype).tiny)
     shown = posterior.gather(0, labels[None])[0]
-    agreement = (shown if power == 1.0 else shown.pow(power)) / total
+    shown = shown if power == 1.0 else shown.pow(power)
+    agreement = shown * scale.to(shown.device)[labels] / total
     entropy = total.log() - weighted / total
     n_available = posterior.shape[0] if n_available is None else n_available
     return agreement, 1 - entropy / math.log(n_available) if n_available > 1 else torch.ones_like(entropy)

@@ -19,7 +19,7 @@ from ..core.prediction import MAPS, OrganMeasure
 from ..core.volume import Volume
 from ..data.preprocess import Prepared, plan_steps, prepare
 from .cascade import CoarseLook
-from .confidence import Reader
+from .confidence import Reader, Trust
 from .postprocess import keep_pieces
 from .restore import Restorer
 from .sliding import Progress, ShouldStop, Windows, predict_maps
@@ -113,10 +113,10 @@ class Predictor:
         if (networks or bundle.manifest.answer) == "best":
             best = bundle.manifest.best
             nets, banks = {best: nets[best]}, {name: bank for name, bank in banks.items() if name == best}
-        temperature = float(bundle.manifest.calibration.get("temperature", 1.0))
+        trust = Trust.of(bundle.manifest.calibration)
         stage, first = bundle.manifest.coarse, bundle.coarse()
         coarse = None if stage is None or first is None else CoarseLook.of(first, stage.margin)
-        return cls(bundle.manifest, Reader(nets, banks, MAPS, temperature), where, coarse)
+        return cls(bundle.manifest, Reader(nets, banks, MAPS, trust), where, coarse)
 
     @property
     def scheme(self) -> LabelScheme:

@@ -1,24 +1,25 @@
-"""How far confidence can be believed: sampled voxels, their reliability curve, a temperature."""
+"""How far confidence can be believed: sampled voxels, their reliability curve, what makes it true."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize
 from torch import Tensor
 
 from ..core.labels import UNKNOWN
-from .confidence import read_posterior
+from .confidence import Trust, read_posterior
 from .sliding import Maps
 
 BINS = 10  # of a reliability curve
 SAMPLE = 2000  # voxels per shown class and slab kept for the curves; each stands for its share
 TEMPERATURES = (0.2, 10.0)  # bounds of the search; beyond, a bank is not miscalibrated but wrong
+POWERS = (-1.0, 1.0)  # from equally likely classes to their voxels, whichever the training's prior was
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Sample:
     """Sampled validation voxels: their posteriors, shown labels, whether right, and what they stand for."""
 
     available: list[bool]
+    voxels: Tensor | None = None  # (K,) labelled ones per class; without them the prior stays as it is
     posterior: list[Tensor] = field(default_factory=list)  # (n, K)
     shown: list[Tensor] = field(default_factory=list)
     right: list[Tensor] = field(default_factory=list)
@@ -55,7 +57,8 @@ class Sample:
     def joined(self) -> Voxels:
         """Give all sampled voxels together."""
         parts = (self.posterior, self.shown, self.right, self.weight)
-        return Voxels(*(torch.cat(part) for part in parts))
+        posterior, shown, right, weight = map(torch.cat, parts)
+        return Voxels(posterior, shown, right, weight, self.voxels)
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,12 @@ class Voxels:
     shown: Tensor
     right: Tensor
     weight: Tensor
+    labelled: Tensor | None = None  # (K,) voxels the classes were learnt from
 
     def report(self, names: Sequence[str]) -> dict[str, Any]:
-        """Fit the temperature and describe every class that is shown."""
-        temperature = self._temperature()
-        before, after = self._confidence(1.0), self._confidence(temperature)
+        """Fit how the posterior is to be read and describe every class that is shown."""
+        trust = self.fitted()
+        before, after = self.confidence(Trust()), self.confidence(trust)
         organs: dict[str, Any] = {}
         for value in self.shown.unique().tolist():
             mask = self.shown == value
@@ -84,25 +88,35 @@ class Voxels:
             }
         errors = [entry["ece"] for name, entry in organs.items() if name != "background"]
         return {
-            "temperature": temperature,
+            **asdict(trust),
             "ece": float(np.mean(errors)) if errors else None,
             "organs": organs,
         }
 
-    def _confidence(self, temperature: float) -> Tensor:
-        return read_posterior(self.posterior.T, self.shown, temperature)[0]
+    def confidence(self, trust: Trust) -> Tensor:
+        """Give the confidence (n,) in the shown classes."""
+        factor = None if self.labelled is None else trust.share(self.labelled)
+        return read_posterior(self.posterior.T, self.shown, trust.temperature, factor=factor)[0]
 
-    def _temperature(self) -> float:
+    def fitted(self) -> Trust:
+        """Find the reading whose confidence says best what is right, every shown class counting the same."""
         share = self.weight / torch.bincount(self.shown, self.weight)[self.shown]
+        share /= share.sum()
         right = self.right.double()
 
-        def loss(log_temperature: float) -> float:
-            c = self._confidence(float(np.exp(log_temperature))).double().clamp(1e-6, 1 - 1e-6)
+        def trust(found: Sequence[float]) -> Trust:
+            return Trust(float(np.exp(found[0])), *(float(power) for power in found[1:]))
+
+        def loss(found: Sequence[float]) -> float:
+            c = self.confidence(trust(found)).double().clamp(1e-6, 1 - 1e-6)
             return float(-(share * (right * c.log() + (1 - right) * (1 - c).log())).sum())
 
-        found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
-        best = float(np.exp(found.x))
-        return best if loss(float(found.x)) < loss(0.0) else 1.0
+        bounds = [tuple(np.log(TEMPERATURES)), *([] if self.labelled is None else [POWERS])]
+        start = [0.0] * len(bounds)
+        simplex = np.vstack([start, np.eye(len(bounds)) * 0.3])
+        options = {"initial_simplex": simplex, "xatol": 0.002, "fatol": 1e-6}
+        best = minimize(loss, start, method="Nelder-Mead", bounds=bounds, options=options).x
+        return trust(best) if loss(best) < loss(start) else Trust()
 
 
 def reliability(
