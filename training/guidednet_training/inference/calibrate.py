@@ -117,10 +117,31 @@ def calibrate(
         "cases": [case.id for case in cases],
         "unavailable": [name for name, known in zip(names, available, strict=True) if not known],
     }
-    sample = Sample(available, next((bank.count.cpu() for bank in banks.values()), None))
-    counts = [windows.layout(_shape(case)).count for case in cases]
-    tick = _Ticks(sum(counts), progress, should_stop)
-    with evaluating(networks.values()):
+    sample = sample_voxels(reader, cases, windows, device=device, progress=progress, should_stop=should_stop)
+    return result if sample.empty else result | sample.joined().report(names)
+
+
+def sample_voxels(
+    reader: Reader,
+    cases: Sequence[PreparedCase],
+    windows: Windows,
+    *,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Sample:
+    """Draw voxels of labelled cases: what the mixture says of each, what is shown, whether it is right.
+
+    Raises
+    ------
+    Stopped
+        When `should_stop` says so.
+    """
+    n_classes = len(cases[0].annotated) if cases else 0
+    available = [True] * n_classes if reader.available is None else reader.available.tolist()
+    sample = Sample(available, next((bank.count.cpu() for bank in reader.banks.values()), None))
+    tick = _Ticks(sum(windows.layout(_shape(case)).count for case in cases), progress, should_stop)
+    with evaluating(reader.networks.values()):
         for case in cases:
             truth = torch.from_numpy(_checked_label(case))
             for slab in predict_maps(
@@ -128,7 +149,7 @@ def calibrate(
                 device=device, progress=tick.after, should_stop=should_stop,
             ):  # fmt: skip
                 sample.add(slab.maps, truth[slab.planes], case.annotated)
-    return result if sample.empty else result | sample.joined().report(names)
+    return sample
 
 
 @dataclass
