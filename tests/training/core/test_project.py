@@ -549,7 +549,8 @@ def test_a_decision_against_a_model_is_kept_and_can_be_changed(project: Project)
     assert again.decided == {"one", "two"}
     assert again.current == "one"
     project.promote("two")
-    assert project.current == "two"
+    assert project.current == again.current == "two"
+    assert project.before() == again.before() == (None, "one")
 
 
 def test_only_a_sound_bundle_of_known_organs_is_promoted(project: Project) -> None:

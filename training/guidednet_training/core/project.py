@@ -377,10 +377,7 @@ class Project:
     @property
     def current(self) -> str | None:
         """Name of the bundle in use, or None for the starter; a reader sees what the writer did since."""
-        if self._lock is None:
-            path = self._folder / "project.json"
-            self._file, _ = parse_project_file(read_text(path), str(path))
-        return self._file.current
+        return self._newest().current
 
     def bundles(self) -> tuple[str, ...]:
         """Give the names of the bundles, by name."""
@@ -413,7 +410,7 @@ class Project:
     @property
     def decided(self) -> frozenset[str]:
         """The bundles that a person has put in use or declined."""
-        return self._file.decided
+        return self._newest().decided
 
     def decline(self, name: str) -> None:
         """Keep the decision not to put a bundle in use; it can be promoted later all the same."""
@@ -423,7 +420,7 @@ class Project:
 
     def before(self) -> tuple[str | None, ...]:
         """Give the models that going back would put in use, the next one last; None is the starter."""
-        return self._file.before()
+        return self._newest().before()
 
     def roll_back(self) -> str | None:
         """Put the model in use that was before the last promotion; give its name (None: the starter)."""
@@ -520,6 +517,12 @@ class Project:
             raise ProjectError(
                 f"Project '{self.name}' is open for reading only.", "Open it for writing to change it."
             )
+
+    def _newest(self) -> ProjectFile:
+        if self._lock is None:  # somebody else may write
+            path = self._folder / "project.json"
+            self._file, _ = parse_project_file(read_text(path), str(path))
+        return self._file
 
     def _store(self, file: ProjectFile) -> None:
         write_text(self._folder / "project.json", file.to_json())
