@@ -294,3 +294,24 @@ def test_two_repairs_in_one_second_keep_both_files(pair: LabelPair):
             partial.write_bytes(content)
         names.add(journal_repair.set_aside(file, stamp))
     assert {path.read_bytes() for path in names} == {b"one", b"two"}
+
+
+@pytest.mark.parametrize("saved", [0, 1])
+def test_a_journal_that_lacks_the_changes_after_the_saved_labels_is_damaged(pair: LabelPair, saved: int):
+    for number in (1, 2, 3):
+        write(pair, number)  # each sitting has a file of its own
+        if number == saved:
+            save(pair, number)
+    for path in segments(pair.journal)[: saved + 1]:
+        path.unlink()
+    with pytest.raises(DamagedError, match=f"change {saved + 1} is missing"):
+        pair.read()
+    with pytest.raises(DamagedError, match=f"change {saved + 1} is missing"):
+        pair.annotation()
+    repaired = repair_case(pair, "a")
+    assert repaired is not None
+    assert (repaired.change, repaired.left_out) == (saved, 3 - saved)
+    if saved:
+        assert painted(pair) == [1]
+    else:
+        assert pair.read() is None

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from .files import (
     write_text,
 )
 from .geometry import Geometry
-from .journal import JOURNAL, Change, Header, last_number, read_entries, read_journal
+from .journal import JOURNAL, Change, Entry, Header, last_number, read_entries
 from .journal_writer import JournalWriter
 from .labels import LabelScheme
 from .outside import outside_change
@@ -72,7 +72,7 @@ class LabelPair:
         stored = _read_notes(notes).annotation if notes.is_file() else self._nothing_known()
         if stored is None:
             return None
-        later = tuple(entry.header for entry in read_entries(self.journal, _saved_change(stored)))
+        later = tuple(entry.header for entry in self._later(stored))
         return _all_noted(stored, later) if later or notes.is_file() else None
 
     @property
@@ -159,12 +159,25 @@ class LabelPair:
         sweep_partials(self.folder / HISTORY)
 
     def _up_to_date(self, labels: Volume, annotation: Annotation) -> tuple[Volume, Annotation]:
-        changes = tuple(read_journal(self.journal, _saved_change(annotation)))
+        changes = tuple(entry.change() for entry in self._later(annotation))
         if not changes:
             return labels, annotation
         array = np.array(labels.array, np.uint8, order="C", copy=True)
         replay(array, changes)
         return labels.like(array, "labels"), _all_noted(annotation, changes)
+
+    def _later(self, known: Annotation) -> Iterator[Entry]:
+        """Give the changes after those that the labels hold; a gap is damage, wherever it is."""
+        wanted = _saved_change(known)
+        for entry in read_entries(self.journal, wanted):
+            wanted += 1
+            if entry.header.number != wanted:
+                raise DamagedError(
+                    f"The journal {self.journal} was damaged: change {wanted} is missing.",
+                    "The labels as last saved are untouched. "
+                    "`guidednet repair` opens the case with what is whole.",
+                )
+            yield entry
 
     def _journaled_only(self) -> tuple[Volume, Annotation] | None:
         known = self._nothing_known()
