@@ -14,7 +14,7 @@ import numpy as np
 from .case import Case
 from .errors import ProjectError
 from .files import atomic_folder
-from .labels import scheme_named
+from .labels import UNKNOWN, scheme_named
 from .prediction import RECORD, map_path, read_prediction
 from .project import Project
 from .volume import Volume, write_volume
@@ -67,7 +67,7 @@ def export_nifti(
         names = list(project.scheme.names)
         rows = [(project.scheme.value(name), name) for name in names]
         (folder / "organs.csv").write_text(_csv(("value", "organ"), rows), encoding="utf-8")
-        (folder / "cases.csv").write_text(manifest(project, wanted, names), encoding="utf-8")
+        (folder / "cases.csv").write_text(manifest(project, wanted, names, bundle), encoding="utf-8")
     return len(wanted)
 
 
@@ -81,7 +81,8 @@ def export_nnunet(
     """Write a raw nnU-Net dataset: train and val cases under Tr, test cases under Ts.
 
     Only cases in which every one of `organs` is confirmed are written, because nnU-Net
-    takes whatever is not labelled for background. Values are 1.. in the order of the scheme.
+    takes whatever is not labelled for background. Values are 1.. in the order of the scheme; where a
+    label map holds 255 (unknown), the dataset gets nnU-Net's label "ignore", the next value.
 
     Parameters
     ----------
@@ -118,12 +119,14 @@ def export_nnunet(
             f"Choose organs with --organs; confirmed somewhere: {_confirmed_anywhere(project) or 'none'}.",
         )
     with atomic_folder(out) as folder:
+        unknown = False
         for done, case in enumerate(wanted):
             progress(done, len(wanted), case.id)
-            _write_nnunet_case(project, case, names, folder)
+            unknown |= _write_nnunet_case(project, case, names, folder)
         progress(len(wanted), len(wanted), "")
         training = sum(case.split != "test" for case in wanted)
-        content = json.dumps(_dataset(project.name, names, training), indent=1) + "\n"
+        labels = [*names, "ignore"] if unknown else names
+        content = json.dumps(_dataset(project.name, labels, training), indent=1) + "\n"
         (folder / "dataset.json").write_text(content, encoding="utf-8")
         (folder / "cases.csv").write_text(manifest(project, wanted, names), encoding="utf-8")
     return len(wanted)
@@ -186,7 +189,8 @@ def _write_case(project: Project, case: Case, bundle: str | None, folder: Path) 
         write_volume(map_path(folder, f"{case.id}_{name}"), volume)
 
 
-def _write_nnunet_case(project: Project, case: Case, names: Sequence[str], folder: Path) -> None:
+def _write_nnunet_case(project: Project, case: Case, names: Sequence[str], folder: Path) -> bool:
+    """Write CT and labels; tell whether the labels hold voxels that are unknown."""
     part = "Ts" if case.split == "test" else "Tr"
     image, labels = project.image(case.id), project.labels(case.id)
     if labels is None:  # every organ confirmed as absent
@@ -194,10 +198,12 @@ def _write_nnunet_case(project: Project, case: Case, names: Sequence[str], folde
     lookup = np.zeros(256, np.uint8)
     for value, name in enumerate(names, start=1):
         lookup[project.scheme.value(name)] = value
+    lookup[UNKNOWN] = len(names) + 1  # as background they would be taught as such
     write_volume(_made(folder / f"images{part}") / f"{case.id}_0000.nii.gz", image)
     write_volume(
         _made(folder / f"labels{part}") / f"{case.id}.nii.gz", _on_image(image, labels, lookup[labels.array])
     )
+    return bool((labels.array == UNKNOWN).any())
 
 
 def _on_image(image: Volume, labels: Volume, array: Any) -> Volume:
@@ -206,22 +212,25 @@ def _on_image(image: Volume, labels: Volume, array: Any) -> Volume:
     return source.like(array, "labels")
 
 
-def _dataset(name: str, organs: Sequence[str], training: int) -> dict[str, Any]:
+def _dataset(name: str, labels: Sequence[str], training: int) -> dict[str, Any]:
     return {
         "name": name,
         "channel_names": {"0": "CT"},
-        "labels": {"background": 0, **{organ: value for value, organ in enumerate(organs, start=1)}},
+        "labels": {"background": 0, **{organ: value for value, organ in enumerate(labels, start=1)}},
         "numTraining": training,
         "file_ending": ".nii.gz",
     }
 
 
-def manifest(project: Project, cases: Iterable[Case], names: Sequence[str]) -> str:
-    """Give the text of cases.csv: split, confirmed organs and those of them that are absent."""
+def manifest(project: Project, cases: Iterable[Case], names: Sequence[str], bundle: str | None = None) -> str:
+    """Give the text of cases.csv: split, confirmed organs and those of them that are absent.
+
+    Nobody has confirmed what a bundle says: of its predictions no organ is annotated.
+    """
     rows = []
     for case in cases:
-        annotated = _confirmed(project, case) & set(names)
-        labels = project.labels(case.id)
+        annotated = _confirmed(project, case) & set(names) if bundle is None else set()
+        labels = project.labels(case.id) if annotated else None
         present = set(np.unique(labels.array).tolist()) if labels is not None else set()
         absent = [n for n in names if n in annotated and project.scheme.value(n) not in present]
         rows.append((case.id, case.split, ";".join(n for n in names if n in annotated), ";".join(absent)))

@@ -104,7 +104,7 @@ def export_dicom(
             notes += [f"{case.id}: {note}" for note in said]
         if not written:
             raise ProjectError(f"No case could be written. {left_out[0]}", _hint(left_out))
-        content = manifest(project, written, list(project.scheme.names))
+        content = manifest(project, written, list(project.scheme.names), bundle)
         (folder / "cases.csv").write_text(content, encoding="utf-8")
         progress(len(wanted), len(wanted), "")
     return HandOver(tuple(case.id for case in written), tuple(left_out), tuple(notes))
