@@ -80,7 +80,6 @@ def fit(
     shipped = nn.ModuleDict(_averages(method, spec))
     optimisers = build_optimisers(method, spec.optim)
     wrapped, *ready = fabric.setup(method, *optimisers.values())
-    wrapped.mark_forward_method("losses")
     shipped.to(fabric.device)
     optimisers = dict(zip(optimisers, ready, strict=True))
     everything = nn.ModuleDict({"method": method, "average": shipped})
@@ -136,7 +135,8 @@ def _learn(
     method.train()
     followers = [o for player, o in optimisers.items() if player not in method.optimisers()]
     rate = set_learning_rate(followers, spec.optim, clock.step, spec.steps)
-    losses: Losses = wrapped.losses(batch, clock)  # type: ignore[operator]
+    with fabric.autocast():  # its wrapper sees to precision in `forward` alone
+        losses: Losses = method.losses(batch, clock)
     terms = {f"{player}.{t}": float(v.detach()) for player, named in losses.items() for t, v in named.items()}
     _check_finite(terms, clock)
     terms["lr"] = rate
