@@ -63,6 +63,27 @@ def test_counters_of_a_batch_norm_find_their_place_too(make_bundle, monkeypatch)
         np.testing.assert_array_equal(value.numpy(), weights[f"net.a.{key}"], err_msg=key)
 
 
+@pytest.mark.parametrize("scheme", [FLARE_13, AMOS_15])
+def test_every_query_of_dkuxnet_keeps_its_votes_by_organ(make_bundle, monkeypatch, scheme):
+    spec = NetSpec(name="dkuxnet", width=4, queries=8)
+    taught, method = (
+        build_method("supervised", {}, MethodContext(spec, count, [1] * count, seed=seed))
+        for seed, count in enumerate((FLARE_13.n_classes, scheme.n_classes))
+    )
+    weights = {f"net.a.{key}": value.numpy() for key, value in taught.net_a.state_dict().items()}
+    monkeypatch.setattr(ModelBundle, "tensors", lambda _: weights)
+    warm_start(method, make_bundle(), scheme.names)
+    now = {key: value.numpy() for key, value in method.net_a.state_dict().items()}
+    for key, value in now.items():
+        if not key.startswith("classifier.2."):
+            np.testing.assert_array_equal(value, weights[f"net.a.{key}"], err_msg=key)
+    votes = now["classifier.2.weight"].reshape(8, scheme.n_classes, -1)
+    before = weights["net.a.classifier.2.weight"].reshape(8, FLARE_13.n_classes, -1)
+    np.testing.assert_array_equal(votes[:, 0], before[:, 0])
+    for organ in FLARE_13.names:
+        np.testing.assert_array_equal(votes[:, scheme.value(organ)], before[:, FLARE_13.value(organ)])
+
+
 def test_another_width_is_refused(make_bundle):
     with pytest.raises(BundleError, match="not the one to be trained"):
         warm_start(_method("supervised", FLARE_13.n_classes, width=6), make_bundle(), FLARE_13.names)

@@ -13,8 +13,6 @@ from ..core.errors import BundleError
 from ..methods import Method
 from ..nets import SegNet
 
-CLASSIFIER = "classifier."  # the layer whose rows are classes
-
 
 def warm_start(method: Method, bundle: ModelBundle, organs: Sequence[str]) -> tuple[str, ...]:
     """Load a bundle's weights into all networks of a method.
@@ -66,10 +64,11 @@ def _load(
         raise _unlike(bundle, sorted(set(state) ^ set(weights))[0])
     for key, present in state.items():
         given = torch.from_numpy(np.array(weights[key])).to(present.dtype)
-        if key.startswith(CLASSIFIER):
-            given = _by_name(given, present, old, new)
-        if given.shape != present.shape:
+        classes = (len(old) + 1, len(new) + 1) if key.startswith(net.class_layer) else (1, 1)
+        if not _fits(given, present, *classes):
             raise _unlike(bundle, key)
+        if key.startswith(net.class_layer):
+            given = _by_name(given, present, old, new)
         state[key] = given
     net.load_state_dict(state)
 
@@ -80,14 +79,22 @@ def _late(net: SegNet) -> dict[str, Tensor]:
     return {key: p.detach().clone() for key, p in net.named_parameters() if id(p) in late}
 
 
+def _fits(given: Tensor, present: Tensor, old: int, new: int) -> bool:
+    """Tell whether shapes agree when the rows are `old` classes, or some times as many, and `new` ones."""
+    if given.ndim == 0:
+        return present.ndim == 0
+    return len(given) * new == len(present) * old and given.shape[1:] == present.shape[1:]
+
+
 def _by_name(given: Tensor, present: Tensor, old: Sequence[str], new: Sequence[str]) -> Tensor:
-    """Order the rows of the classifier by the new organs; unknown organs keep what is present."""
-    rows = present.clone()
-    rows[0] = given[0]
+    """Order the rows of the class layer by the new organs; unknown organs keep what is present."""
+    given = given.unflatten(0, (-1, len(old) + 1))
+    rows = present.clone().unflatten(0, (-1, len(new) + 1))
+    rows[:, 0] = given[:, 0]
     for row, organ in enumerate(new, start=1):
         if organ in old:
-            rows[row] = given[list(old).index(organ) + 1]
-    return rows
+            rows[:, row] = given[:, list(old).index(organ) + 1]
+    return rows.flatten(0, 1)
 
 
 def _unlike(bundle: str, key: str) -> BundleError:

@@ -39,6 +39,7 @@ class SegNet(nn.Module, ABC):
     multiple: int  # sides of the input must be multiples of this
     feature_channels: int
     stage_channels: tuple[int, ...] = ()  # of `Output.stages`
+    class_layer = "classifier."  # how names in it start: the layer whose rows are the classes, in order
 
     @abstractmethod
     def encode(self, image: Tensor) -> list[Tensor]:

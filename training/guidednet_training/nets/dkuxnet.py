@@ -32,6 +32,7 @@ class DKUXNet(SegNet):
     """
 
     multiple = 16
+    class_layer = "classifier.2."  # all classes of one query, then those of the next
 
     def __init__(self, spec: NetSpec, n_classes: int) -> None:
         super().__init__()
