@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..backend import DamagedError
+from ..backend import DamagedError, Project
 from ..state.correction import Correction
 from ..state.merging import Merging, plan_merge
 from ..state.session import Prediction
@@ -41,30 +41,34 @@ class Opening:
         news : str, optional
             What to say once it is open.
         """
+        project = self._desk.session.project
         self._desk.in_thread(
             f"Reading {case_id}",
-            partial(self._read, case_id, self._desk.autosave.flushing()),
-            partial(self._show, news),
+            partial(self._read, project, case_id, self._desk.autosave.flushing()),
+            partial(self._show, project, news),
             key="case",
             rescue=partial(self._offer_repair, case_id),
         )
 
-    def _read(self, case_id: str, flush: Callable[[], None]) -> _Read:
+    def _read(self, project: Project | None, case_id: str, flush: Callable[[], None]) -> _Read | None:
         flush()  # it may be this very case
         session = self._desk.session
+        if session.project is not project:
+            return None  # another project, which may have a case of this name
         correction = Correction(session.load_case(case_id))
         prediction = session.load_prediction(case_id)
         fresh = prediction is not None and not correction.begun  # then nobody's work can be lost
         plan = plan_merge(correction, prediction) if prediction is not None and fresh else None
         return _Read(correction, prediction, plan)
 
-    def _show(self, news: str, read: _Read) -> None:
-        desk, case = self._desk, read.correction.case
-        if desk.session.project is None:
+    def _show(self, project: Project | None, news: str, read: _Read | None) -> None:
+        desk = self._desk
+        if read is None or project is None or desk.session.project is not project:
             return
+        case = read.correction.case
         flush = desk.autosave.flushing()
         if desk.autosave.waiting:  # somebody worked during the reading: that reaches the disk first
-            work, then = partial(_after, flush, read), partial(self._show, news)
+            work, then = partial(_after, flush, read), partial(self._show, project, news)
             desk.in_thread(f"Saving before {case.id} opens", work, then, key="case")
         elif self._is_older(read.correction):
             self.open(case.id, news)
@@ -85,10 +89,13 @@ class Opening:
             self._desk.offered.emit("Open with what is whole", partial(self._repair, case_id))
 
     def _repair(self, case_id: str) -> None:
-        work = partial(self._desk.session.repair_case, case_id)
-        self._desk.in_thread(f"Repairing {case_id}", work, partial(self._repaired, case_id), key="case")
+        session = self._desk.session
+        work, then = partial(session.repair_case, case_id), partial(self._repaired, session.project, case_id)
+        self._desk.in_thread(f"Repairing {case_id}", work, then, key="case")
 
-    def _repaired(self, case_id: str, news: str) -> None:
+    def _repaired(self, project: Project | None, case_id: str, news: str) -> None:
+        if self._desk.session.project is not project:
+            return
         self._desk.session.cases_added()
         self.open(case_id, news)
 
