@@ -129,25 +129,34 @@ class Desk(QObject):
 
     def open_project(self, folder: Path | str) -> None:
         """Open a project; runs of it that still go on are followed again."""
-        self._leave_case()
-        project = self.session.open_project(folder)
+        project = self.session.project
+        if project is None or project.folder != Path(folder).resolve():
+            project = Project.open(folder, write=True)  # a wrong folder closes nothing
+            self._enter(project)
         running = self.board.running()
         again = f" {running[0].title} still goes on." if running else ""
         self.say(f"Opened {project.name}: {counted(len(project.cases), 'case')}.{again}")
 
     def create_project(self, folder: Path, name: str, scheme: str) -> None:
         """Make a project and open it."""
-        self._leave_case()
-        self.session.create_project(folder, name, scheme)
+        self._enter(Project.create(folder, name, scheme))
         self.say(f"Made the project {name} with the scheme {scheme}.")
 
     def open_sample(self, folder: Path) -> None:
         """Make the synthetic abdomen project and open it."""
-        self._leave_case()
         self.in_thread("Making synthetic abdomens", partial(make_sample_project, folder), self._adopt)
 
-    def _adopt(self, project: Project) -> None:
+    def _enter(self, project: Project) -> None:
+        """Leave the open case and take over a project."""
+        try:
+            self._leave_case()
+        except Exception:
+            project.close()  # or it would be locked until napari is closed
+            raise
         self.session.adopt_project(project)
+
+    def _adopt(self, project: Project) -> None:
+        self._enter(project)
         self.say(f"Made {project.name}: {len(project.cases)} synthetic cases.")
 
     # case
