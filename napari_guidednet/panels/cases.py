@@ -17,9 +17,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..backend import GuidedNetError, counted
+from ..backend import Case, GuidedNetError, Project, ProjectError, Split, counted
 from ..state.queue import RankedCase, rank_cases
-from ..state.session import CaseRow
+from ..state.session import CaseRow, Session
 from .buttons import button
 from .cohort import CohortBox
 from .guard import guarded
@@ -220,17 +220,25 @@ class CasesPanel(QWidget):
         self._add((folder,) if folder is not None else ())
 
     def _add(self, paths: Sequence[Path]) -> None:
+        session = self.desk.session
         for path in paths:
-            self.desk.in_thread(
-                f"Adding {path.name}",
-                partial(self.desk.session.add_case, path, self.split.currentData()),
-                self._added,
-            )
+            work = partial(_add_case, session, session.opened, path, self.split.currentData())
+            self.desk.in_thread(f"Adding {path.name}", work, self._added)
 
     def _added(self, case: object) -> None:
         self.desk.session.cases_added()
         added = getattr(case, "id", "")
         self.desk.say(f"Added {added} to the {getattr(case, 'split', '')} set.")
+
+
+def _add_case(session: Session, project: Project, path: Path, split: Split | None) -> Case:
+    """Add a CT to the project it was chosen for; another may have been opened while it waited."""
+    if session.project is not project:
+        raise ProjectError(
+            f"{path.name} was not added: another project was opened before its turn came.",
+            f"Open {project.name} and add it again.",
+        )
+    return session.add_case(path, split)
 
 
 def _count(rows: Sequence[CaseRow]) -> str:
