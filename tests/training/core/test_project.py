@@ -14,6 +14,7 @@ from guidednet_training.core.bundle import BundleManifest, publish_bundle, resol
 from guidednet_training.core.case import Annotation, OrganState, id_from_path
 from guidednet_training.core.errors import BundleError, FileError, GeometryError, ProjectError, SchemeError
 from guidednet_training.core.geometry import Geometry
+from guidednet_training.core.moved_images import relocate_cases
 from guidednet_training.core.project import Project
 from guidednet_training.core.project_file import SplitRule, Upgrade
 from guidednet_training.core.request import PredictRequest
@@ -186,6 +187,20 @@ def test_a_ct_inside_the_project_moves_with_it(project: Project, tmp_path: Path)
     project.close()
     project.folder.rename(tmp_path / "moved")
     assert Project.open(tmp_path / "moved").image("a").geometry.shape == SHAPE
+
+
+def test_a_link_keeps_its_name_whatever_the_file_behind_it(project: Project, tmp_path: Path) -> None:
+    ct = write_ct(tmp_path / "a.nii.gz").rename(tmp_path / "5f3c9d")  # as data stores keep their files
+    for name in ("scan.nii.gz", "moved.nii.gz"):
+        (tmp_path / name).symlink_to(ct)
+    project.add_case(tmp_path / "scan.nii.gz")
+    assert project.image("scan").geometry.shape == SHAPE
+    (tmp_path / "scan.nii.gz").unlink()
+    relocate_cases(project, tmp_path / "moved.nii.gz", ["scan"])
+    assert project.image_path("scan") == tmp_path / "moved.nii.gz"
+    with Project.create(tmp_path / "other") as other:
+        other.lend_case(project, "scan")
+        assert other.image("scan").geometry.shape == SHAPE
 
 
 def test_a_changed_or_missing_ct_is_a_clear_error_and_can_be_relocated(

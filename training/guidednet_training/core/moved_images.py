@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .dicom import is_dicom_file
 from .errors import FileError, GuidedNetError, ProjectError
+from .new_case import named_path
 from .project import Project
 
 Progress = Callable[[int, int, str], None]  # done, of how many, case
@@ -56,7 +57,7 @@ def relocate_cases(
     ProjectError
         When a case is unknown, or the project is open for reading only.
     """
-    where = where.resolve()
+    where = named_path(where)
     if not where.exists():
         raise FileError(f"There is nothing at {where}.", "Give the file, or a folder above it.")
     wanted = tuple(project.case(name).id for name in cases) or lost_cases(project)

@@ -71,12 +71,17 @@ def _mm(spacing: tuple[float, float, float]) -> str:
 
 
 def source_of(image: Path | str | Volume) -> Path:
-    """Give the file or folder a CT is in."""
+    """Give the file or folder a CT is in (absolute)."""
     if not isinstance(image, Volume):
-        return Path(image)
+        return named_path(Path(image))
     if image.source is None:
         raise ProjectError("A volume that is in no file cannot become a case.", "Write it to a file first.")
-    return image.source
+    return named_path(image.source)
+
+
+def named_path(path: Path) -> Path:
+    """Give an absolute path that keeps the name of a link to a file: what it points at may have no ending."""
+    return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
 
 
 def copy_image(path: Path, volume: Volume, folder: Path) -> Path:

@@ -29,6 +29,7 @@ from .new_case import (
     check_labels,
     copy_image,
     imported_annotation,
+    named_path,
     source_of,
 )
 from .new_case import current_author as current_author
@@ -212,7 +213,7 @@ class Project:
         """
         self._check_writable()
         volume = path if isinstance(path, Volume) else None
-        path = source_of(path).resolve()
+        path = source_of(path)
         confirmed = tuple(confirmed)
         case_id = self._new_id(path) if id is None else id
         folder = self._case_folder(case_id)
@@ -266,7 +267,7 @@ class Project:
     def relocate(self, case_id: str, path: Path | str) -> Case:
         """Tell the project where the CT of a case is now; it must be the very same CT."""
         self._check_writable()
-        path = Path(path).resolve()
+        path = named_path(Path(path))
         case = self.case(case_id)
         if read_volume(path).digest() != case.digest:
             raise FileError(f"{path} is not the CT of case '{case_id}'.", "Choose the file that was moved.")
@@ -284,7 +285,7 @@ class Project:
         """
         self._check_writable()
         case, folder = other.case(case_id), self._case_folder(case_id)
-        path = other.image_path(case_id).resolve()
+        path = named_path(other.image_path(case_id))
         if path.is_relative_to(other.folder):  # the two may be moved together
             path = Path(os.path.relpath(path, self._folder))
         self._check_new(case)
