@@ -12,6 +12,8 @@ from guidednet_training.core.project import Project
 from guidednet_training.core.run import EventTail, run_state
 from guidednet_training.core.scores import read_scores
 from guidednet_training.jobs import execute
+from guidednet_training.jobs.cases import labelled_before
+from guidednet_training.jobs.scoring import warn_of_leaks
 
 
 def _run(folder, request, **kwargs):
@@ -61,6 +63,23 @@ def test_a_retraining_publishes_and_compares_but_promotes_nothing(make_project, 
     assert isinstance(events[0], Started)
     assert events[-1] == Finished(outcome="done", bundle="new", time_s=events[-1].time_s)
     assert {type(event) for event in events} >= {Stage, Step, Validated, Note}
+
+
+def test_what_a_parent_from_elsewhere_has_learnt_is_not_held_out_for_its_child(
+    make_project, train_request, make_bundle
+):
+    folder = make_project()
+    seen = {"l1": "another case of this name", "there": Project.open(folder).case("v1").digest}
+    make_bundle("old", folder / "models" / "old", training_cases=seen, labelled=2)
+    run, _ = _run(folder, train_request(folder, "new", parent="old", method="supervised", steps=1))
+    manifest = ModelBundle.read(folder / "models" / "new").manifest
+    assert list(manifest.training_cases) == ["l1", "l2", "l1 of old", "there"]
+    assert manifest.training_cases["l1"] == Project.open(folder).case("l1").digest
+    assert labelled_before(manifest) == ("l1", "l2")
+    assert any("old learnt from v1" in note for note in _notes(run))
+    said = []
+    warn_of_leaks(Project.open(folder), ModelBundle.read(folder / "models" / "new"), ["v1"], said.append)
+    assert [note.text for note in said] == ["new learnt from v1: its scores there are too good."]
 
 
 def test_test_cases_are_never_read(make_project, train_request, patients):

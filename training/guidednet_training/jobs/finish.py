@@ -143,8 +143,7 @@ def manifest_of(trained: Trained, calibration: dict[str, Any]) -> BundleManifest
         networks=networks,
         best=max(networks, key=lambda name: best.get(name, 0.0)),
         settings=trained.settings,
-        # the labelled ones first: a retraining from this bundle rehearses them
-        training_cases={c.id: project.case(c.id).digest for c in (*cases.labelled, *cases.unlabelled)},
+        training_cases=_learnt(trained),
         labelled=len(cases.labelled),
         unlabelled=len(cases.unlabelled),
         calibration=calibration,
@@ -153,6 +152,22 @@ def manifest_of(trained: Trained, calibration: dict[str, Any]) -> BundleManifest
         licence="" if parent is None else parent.licence,
         terms=TERMS if parent is None or not parent.terms else parent.terms,
     )
+
+
+def _learnt(trained: Trained) -> dict[str, str]:
+    """Give what the weights have seen, id -> digest.
+
+    The labelled cases come first, since a retraining rehearses them, and those of the models it started
+    from last: a case that they learnt from is no held-out case for this one either.
+    """
+    cases, parent = (*trained.cases.labelled, *trained.cases.unlabelled), trained.parent
+    learnt = {case.id: trained.project.case(case.id).digest for case in cases}
+    before = () if parent is None else (parent, parent.coarse())
+    for manifest in (model.manifest for model in before if model is not None):
+        for name, digest in manifest.training_cases.items():
+            if digest not in learnt.values():
+                learnt[name if name not in learnt else f"{name} of {manifest.name}"] = digest
+    return learnt
 
 
 def _compare(trained: Trained, scores: CaseScores, emit: Emit, should_stop: ShouldStop) -> None:

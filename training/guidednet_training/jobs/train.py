@@ -95,6 +95,8 @@ def _trained(training: Training, emit: Emit, should_stop: ShouldStop) -> Trained
         emit(
             Note(text="There is no labelled validation case: the last weights are kept, nothing is compared.")
         )
+    if training.parent is not None:
+        warn_of_leaks(training.project, training.parent, choice.val, emit)
     if needs.pseudo_labels:
         return self_train(training, choice, emit, should_stop)
     return _train_once(training, choice, emit, should_stop)
