@@ -7,10 +7,13 @@ from pathlib import Path
 
 import torch
 
+from ..core.box import Box
 from ..core.bundle import ModelBundle
+from ..core.events import Stage
 from ..core.project import Project
 from ..functional.mixture import MixtureOptions
 from ..inference.calibrate import fit_banks
+from ..inference.cascade import CoarseLook
 from ..inference.sliding import Windows
 from ..inference.weights import unpack
 from .cases import CaseChoice, prepare_cases
@@ -55,10 +58,11 @@ def feature_distances(
     if manifest.best not in banks:
         return {}
     choice = CaseChoice(labelled=(), unlabelled=(), val=tuple(cases))
-    prepared = prepare_cases(project, choice, manifest.preprocess, emit, should_stop)
+    where, net = torch.device(choose_device(device)), networks[manifest.best]
+    boxes = _regions(project, bundle, cases, where, emit, should_stop)
+    prepared = prepare_cases(project, choice, manifest.preprocess, emit, should_stop, boxes)
     if prepared is None:
         return {}
-    where, net = torch.device(choose_device(device)), networks[manifest.best]
     scored = fit_banks(
         {manifest.best: net.to(where)},
         prepared.val,
@@ -76,3 +80,24 @@ def feature_distances(
         for value, organ in enumerate(manifest.organs, start=1)
         if both[value] and organ in project.scheme.names
     }
+
+
+def _regions(
+    project: Project,
+    bundle: ModelBundle,
+    cases: Sequence[str],
+    device: torch.device,
+    emit: Emit,
+    should_stop: ShouldStop,
+) -> dict[str, Box]:
+    """Give where the bundle looks in each case: all of it, unless its coarse stage finds organs."""
+    stage, coarse = bundle.manifest.coarse, bundle.coarse()
+    if stage is None or coarse is None:
+        return {}
+    look, found = CoarseLook.of(coarse, stage.margin), {}
+    for done, case_id in enumerate(cases):
+        emit(Stage(title=f"Looking for the organs of {case_id}", done=done, total=len(cases)))
+        box = look.find(project.image(case_id), device, should_stop)
+        if box is not None:
+            found[case_id] = box
+    return found
