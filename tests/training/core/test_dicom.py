@@ -73,6 +73,24 @@ def test_slices_are_ordered_by_place(series):
     assert is_volume_path(series)
 
 
+def test_a_slice_of_other_signedness_is_refused(series):
+    save_slice(series, 2, PixelRepresentation=0)
+    with pytest.raises(GeometryError, match="differ in PixelRepresentation"):
+        read_volume(series)
+
+
+def test_pixels_that_are_cut_short_are_not_taken_for_air(series):
+    path = save_slice(series, 2, pixels=stored(2)[:2])
+    with pytest.raises(FileError, match=f"{path.name} has 24 of the 48 bytes of its pixels"):
+        read_volume(series)
+
+
+def test_slices_that_share_an_identifier_are_all_read(series):
+    twin = pydicom.dcmread(next(series.glob("*-3.dcm"))).SOPInstanceUID
+    save_slice(series, N - 1, SOPInstanceUID=twin)
+    np.testing.assert_array_equal(read_volume(series).array, expected_hu())
+
+
 def test_one_file_stands_for_its_series(series):
     scout = save_slice(series, 0, "other.dcm", SeriesInstanceUID=generate_uid())
     save_slice(series, 1, "other2.dcm", SeriesInstanceUID=pydicom.dcmread(scout).SeriesInstanceUID)

@@ -27,8 +27,10 @@ _NUMBERS = {
     "Rows": 1, "Columns": 1, "PixelSpacing": 2, "ImageOrientationPatient": 6, "ImagePositionPatient": 3,
     "RescaleSlope": 1, "RescaleIntercept": 1,
 }  # fmt: skip
+_STORED_AS = ("PixelRepresentation", "BitsAllocated")  # of the first slice; all are taken for the same
+_PIXELS = 0x7FE00010
 _TAGS = [
-    *_NUMBERS, "SOPClassUID", "SOPInstanceUID", "Modality", "ImageType", "SeriesInstanceUID",
+    *_NUMBERS, *_STORED_AS, "SOPClassUID", "SOPInstanceUID", "Modality", "ImageType", "SeriesInstanceUID",
     "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames",
 ]  # fmt: skip
 
@@ -37,6 +39,7 @@ _TAGS = [
 class _Slice:
     path: Path
     head: dict[str, Any]
+    stored: int  # bytes of its pixels; more than any image has where they are compressed
 
     @property
     def position(self) -> NDArray[np.float64]:
@@ -142,6 +145,7 @@ def _ct_series(folder: Path) -> dict[str, list[_Slice]]:
     seen: set[str] = set()
     for each in _headers(folder):
         instance = str(each.head.get("SOPInstanceUID") or each.path.name)
+        instance += str(each.head.get("ImagePositionPatient"))  # anonymised, all may have one UID
         if _is_ct_slice(each.head) and instance not in seen:  # the same image twice is one image
             seen.add(instance)
             found.setdefault(str(each.head.get("SeriesInstanceUID") or ""), []).append(each)
@@ -178,22 +182,37 @@ def _claims_dicom(path: Path) -> bool:
 
 
 def _headers(folder: Path) -> list[_Slice]:
-    import pydicom
-
     slices = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about values that the checks below look at themselves
         for path in filter(_claims_dicom, _files(folder)):
             try:
-                data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+                data, stored = _read_head(path)
                 head = {element.keyword: element.value for element in data}
             except Exception as error:  # pydicom raises whatever the damage happens to cause
                 raise FileError(f"The DICOM header of {path} is damaged.", DAMAGED) from error
             if "Modality" in head:
-                slices.append(_Slice(path, head))
+                slices.append(_Slice(path, head, stored))
             elif data.file_meta.get("MediaStorageSOPClassUID") != _DIRECTORY:
                 raise FileError(f"The DICOM header of {path} is damaged: it has no modality.", DAMAGED)
     return slices
+
+
+def _read_head(path: Path) -> tuple[Any, int]:
+    """Read what is before the pixels of a file, and how many bytes these have."""
+    from pydicom.filereader import read_partial
+    from pydicom.tag import Tag
+
+    stored = 0
+
+    def at_pixels(tag: int, vr: str | None, length: int) -> bool:
+        nonlocal stored
+        stored = length if tag == _PIXELS else 0
+        return tag == _PIXELS
+
+    with path.open("rb") as file:
+        tags = [Tag(name) for name in _TAGS]
+        return read_partial(file, stop_when=at_pixels, specific_tags=tags), stored
 
 
 def _is_ct_slice(head: dict[str, Any]) -> bool:
@@ -219,6 +238,8 @@ def _check_alike(slices: list[_Slice]) -> None:
         values = [each.numbers(name, count) for each in slices]
         if name != "ImagePositionPatient":
             _check_same(slices, values, name)
+    for name in _STORED_AS:
+        _check_same(slices, [np.array([float(each.head.get(name) or 0)]) for each in slices], name)
 
 
 def _check_same(slices: list[_Slice], values: list[NDArray[np.float64]], name: str) -> None:
@@ -282,8 +303,13 @@ def _check_line(slices: list[_Slice], step: NDArray[np.float64], path: Path) -> 
 def _pixels(slices: list[_Slice], path: Path) -> NDArray[Any]:
     import SimpleITK as sitk
 
-    claimed = len(slices) * int(slices[0].head["Rows"]) * int(slices[0].head["Columns"]) * 2
-    check_claim(path, claimed, sum(each.path.stat().st_size for each in slices), compressed=True)
+    size = int(slices[0].head["Rows"]) * int(slices[0].head["Columns"])
+    wanted = size * int(slices[0].head.get("BitsAllocated") or 0) // 8
+    for each in slices:
+        if each.stored < wanted:  # GDCM would give air without a word
+            raise FileError(f"{each.path} has {each.stored} of the {wanted} bytes of its pixels.", DAMAGED)
+    on_disk = sum(each.path.stat().st_size for each in slices)
+    check_claim(path, len(slices) * size * 2, on_disk, compressed=True)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames([str(each.path) for each in slices])
     warned = sitk.ProcessObject.GetGlobalWarningDisplay()
