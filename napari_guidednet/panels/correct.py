@@ -218,6 +218,10 @@ class CorrectPanel(QWidget):
 
     def _confirm(self, names: list[str]) -> None:
         correction = self._open()
+        names = [name for name in names if name not in correction.confirmed]
+        if not names:
+            self.desk.say("This is confirmed already; untick OK in the table to change it.")
+            return
         volumes = {row.name: row.volume_ml for row in organ_rows(self.desk.session.prediction, correction)}
         correction.confirm(names)
         absent = [name for name in names if not volumes[name]]
@@ -226,11 +230,14 @@ class CorrectPanel(QWidget):
         self.desk.say(
             f"Confirmed {what} of {correction.case.id}.{note}",
             "Undo",
-            partial(self._reopen, correction, names),
+            partial(self._take_back, correction, names, correction.history.undoable),
         )
 
-    def _reopen(self, correction: Correction, names: list[str]) -> None:
-        correction.reopen(names)
+    def _take_back(self, correction: Correction, names: list[str], number: int | None) -> None:
+        if number is not None and correction.history.undoable == number:
+            correction.undo()  # the organs are what they were: untouched ones are not corrected now
+        else:
+            correction.reopen(names)
         self.desk.say(f"{_titles(correction, names)} of {correction.case.id}: open for corrections again.")
 
     def _open(self) -> Correction:
