@@ -94,13 +94,16 @@ class ProtectionBox(QWidget):
             return
         case = correction.case.id
         if shown in correction.confirmed_slices:
-            correction.reopen_slices([shown])
-            self.desk.say(f"Slice {shown} of {case} is open for corrections again.")
+            self._reopen(correction, shown)
         else:
             correction.confirm_slices([shown])
-            self.desk.say(
-                f"Slice {shown} of {case} is confirmed: nothing changes it.", "Undo", correction.undo
-            )
+            undo = partial(self._reopen, correction, shown)
+            self.desk.say(f"Slice {shown} of {case} is confirmed: nothing changes it.", "Undo", undo)
+
+    @guarded
+    def _reopen(self, correction: Correction, number: int) -> None:
+        correction.reopen_slices([number])
+        self.desk.say(f"Slice {number} of {correction.case.id} is open for corrections again.")
 
     @guarded
     def _keep_inside(self, on: bool) -> None:
