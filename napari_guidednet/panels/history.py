@@ -246,12 +246,20 @@ class HistoryBox(QWidget):
             return
         written = correction.restore(found.labels)
         kept = f" {correction.refusal}" if written.refused else ""
+        number = correction.history.undoable
         self.desk.say(
             f"{correction.case.id}: labels of {_clock(found.version.when)} restored "
             f"({counted(written.written, 'voxel')} changed).{kept}",
-            "Undo",
-            self._undo,
+            "Undo" if written.written else "",
+            partial(self._take_back, correction, number) if written.written else None,
         )
+
+    @guarded
+    def _take_back(self, correction: Correction, number: int | None) -> None:
+        if correction.history.undoable == number:
+            correction.undo()
+        else:
+            self.desk.say("You worked on since; use Ctrl+Z instead.")
 
 
 def _clock(when: str) -> str:
