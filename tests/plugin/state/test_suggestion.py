@@ -43,7 +43,7 @@ def test_protected_organs_stay_and_that_is_said(labelled):
     done = carry_out(labelled, suggest(labelled, np.full((4, 4, 4), LIVER, np.uint8)))
     assert (labelled.labels[BOX][3] == SPLEEN).all()
     assert done.writing.refused == 16
-    assert "16 voxels of protected places were refused" in done.text
+    assert "16 voxels of protected places refused" in done.text
 
 
 def test_what_was_painted_meanwhile_stays(labelled):
@@ -53,7 +53,7 @@ def test_what_was_painted_meanwhile_stays(labelled):
     done = carry_out(labelled, suggestion)
     assert (labelled.labels[stroke] == SPLEEN).all()
     assert done.overtaken == 4
-    assert "4 voxels you painted meanwhile" in done.text
+    assert "4 voxels painted meanwhile kept" in done.text
 
 
 def test_it_is_taken_back_but_for_what_was_changed_since(labelled):

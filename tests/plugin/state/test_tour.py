@@ -236,7 +236,7 @@ def test_two_organs_are_not_exchanged_by_half(session: Session, correction: Corr
     (spot,) = [p for p in Search.of_open(session, correction).run() if p.kind == "side"]
     assert key_words(spot, AMOS_15) == "Exchange liver and spleen"
     correction.confirm_slices([int(np.argwhere(truth == LIVER)[0][0])])
-    with pytest.raises(GuidedNetError, match=r"by half: .* lie in confirmed slices"):
+    with pytest.raises(GuidedNetError, match=r"by half: .* in confirmed slices"):
         work_out(spot, correction, session.opened)
     correction.reopen_slices(correction.confirmed_slices)
     correction.lock(["spleen"])
