@@ -211,7 +211,7 @@ def _read_head(path: Path) -> tuple[Any, int]:
         return tag == _PIXELS
 
     with path.open("rb") as file:
-        tags = [Tag(name) for name in _TAGS]
+        tags: list[Any] = [Tag(name) for name in _TAGS]
         return read_partial(file, stop_when=at_pixels, specific_tags=tags), stored
 
 
@@ -239,7 +239,7 @@ def _check_alike(slices: list[_Slice]) -> None:
         if name != "ImagePositionPatient":
             _check_same(slices, values, name)
     for name in _STORED_AS:
-        _check_same(slices, [np.array([float(each.head.get(name) or 0)]) for each in slices], name)
+        _check_same(slices, [np.asarray(float(each.head.get(name) or 0)) for each in slices], name)
 
 
 def _check_same(slices: list[_Slice], values: list[NDArray[np.float64]], name: str) -> None:
