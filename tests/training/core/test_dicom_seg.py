@@ -207,6 +207,17 @@ def test_other_files_and_damaged_ones_are_refused(series, tmp_path):
         read_seg(tmp_path / "torn.dcm", geometry)
 
 
+def test_a_frame_that_lies_nowhere_is_refused(series, tmp_path):
+    shape = read_volume(series).array.shape
+    write_seg(tmp_path / "seg.dcm", blocks(shape), FLARE_13, read_source(series))
+    data = pydicom.dcmread(tmp_path / "seg.dcm")
+    place = data.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0]
+    place.ImagePositionPatient = ["0", "0", "1e400"]  # infinite
+    data.save_as(tmp_path / "seg.dcm")
+    with pytest.raises(FileError, match="where its frames lie"):
+        read_seg(tmp_path / "seg.dcm", read_geometry(series))
+
+
 def test_nothing_to_write_is_said(series, tmp_path):
     with pytest.raises(FileError, match="no organs"):
         write_seg(tmp_path / "seg.dcm", np.zeros(SHAPE, np.uint8), FLARE_13, read_source(series))

@@ -171,6 +171,30 @@ def test_damaged_ones_are_refused(series, tmp_path):
         read_rtstruct(path, geometry)
 
 
+def test_no_outline_is_lost_where_regions_are_given_oddly(series, tmp_path):
+    labels = np.zeros(read_volume(series).array.shape, np.uint8)
+    labels[1:3, 1:3, 1:4] = FLARE_13.value("liver")
+    labels[1:3, 4:6, 1:3] = FLARE_13.value("spleen")
+    path = written(series, labels, tmp_path / "set.dcm")
+    geometry = read_geometry(series)
+    data = pydicom.dcmread(path)
+    first, second = data.ROIContourSequence
+    rest = Dataset()
+    rest.ReferencedROINumber, rest.ContourSequence = 1, list(first.ContourSequence)[1:]
+    first.ContourSequence = list(first.ContourSequence)[:1]
+    data.ROIContourSequence = [first, rest, second]  # one region in two parts
+    data.save_as(path)
+    assert [each.voxels.size for each in read_rtstruct(path, geometry).structures] == [12, 8]
+    second.ReferencedROINumber = 7
+    data.save_as(path)
+    with pytest.raises(FileError, match="a region 7 that it does not name"):
+        read_rtstruct(path, geometry)
+    second.ReferencedROINumber = data.StructureSetROISequence[1].ROINumber = 1
+    data.save_as(path)
+    with pytest.raises(FileError, match="a region number twice"):
+        read_rtstruct(path, geometry)
+
+
 def test_a_long_outline_is_no_trouble(tmp_path, make_series):
     hu = np.zeros((2, 150, 150))
     folder = make_series(tmp_path / "ct", hu)

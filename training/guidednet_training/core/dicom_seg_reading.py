@@ -195,6 +195,8 @@ def _frame_affine(data: Any, frame: Any) -> NDArray[np.float64]:
         height, width = np.array(_group(data, frame, "PixelMeasuresSequence").PixelSpacing, np.float64)
     except (AttributeError, TypeError, ValueError) as error:
         raise FileError("The segmentation does not say where its frames lie.", DAMAGED) from error
+    if not np.isfinite([*position, *cosines, height, width]).all():
+        raise FileError("The segmentation does not say where its frames lie.", DAMAGED)
     affine = np.zeros((4, 3))
     affine[:3, 0], affine[:3, 1] = cosines[3:] * height, cosines[:3] * width
     affine[:3, 2], affine[3, 2] = position, 1.0

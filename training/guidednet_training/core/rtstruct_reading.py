@@ -50,11 +50,18 @@ def read_rtstruct(path: Path, geometry: Geometry) -> StructureSet:
     data = read_object(path, (RTSTRUCT_STORAGE,), "structure set (RTSTRUCT)")
     to_index = np.linalg.inv(geometry.affine) @ lps_to_ras(np.eye(4))
     try:
-        names = {int(roi.ROINumber): str(roi.ROIName) for roi in data.StructureSetROISequence}
-        regions = {int(each.ReferencedROINumber): each for each in data.get("ROIContourSequence") or ()}
-        drawn = {n: _outlines(regions.get(n), to_index) for n in names}
+        rois = [(int(roi.ROINumber), str(roi.ROIName)) for roi in data.StructureSetROISequence]
+        names = dict(rois)
+        regions: dict[int, list[Any]] = {number: [] for number in names}
+        for each in data.get("ROIContourSequence") or ():
+            regions.setdefault(int(each.ReferencedROINumber), []).append(each)
+        drawn = {n: _outlines(regions[n], to_index) for n in names}
     except (AttributeError, TypeError, ValueError) as error:
         raise FileError(f"{path} is a damaged structure set.", DAMAGED) from error
+    if len(names) != len(rois):
+        raise FileError(f"{path} gives a region number twice.", DAMAGED)
+    if nameless := sorted(regions.keys() - names.keys()):
+        raise FileError(f"{path} has outlines of a region {nameless[0]} that it does not name.", DAMAGED)
     axis = _slice_axis([outline for each, _ in drawn.values() for outline in each])
     structures, notes = [], []
     for number, name in names.items():
@@ -65,10 +72,10 @@ def read_rtstruct(path: Path, geometry: Geometry) -> StructureSet:
     return StructureSet(path, "RTSTRUCT", geometry, tuple(structures), tuple(notes))
 
 
-def _outlines(region: Any, to_index: NDArray[np.float64]) -> tuple[list[_Outline], int]:
+def _outlines(parts: list[Any], to_index: NDArray[np.float64]) -> tuple[list[_Outline], int]:
     """Give the closed outlines of a region, and how many others there are."""
     found, others = [], 0
-    for contour in (region.get("ContourSequence") if region is not None else None) or ():
+    for contour in (contour for part in parts for contour in part.get("ContourSequence") or ()):
         if str(contour.get("ContourGeometricType")) not in CLOSED:
             others += 1
             continue
