@@ -176,7 +176,8 @@ def _warnings(project: Project, labelled: Ids, unlabelled: Ids, val: Ids) -> Ids
         found.append("There are no unlabelled cases to learn from; adding some usually helps.")
     if 0 < len(val) < 3:
         found.append(f"Only {counted(len(val), 'held-out case')} to judge by: small differences mean little.")
-    nowhere = [o.title for o in project.scheme.organs if o.name not in _confirmed_organs(project, labelled)]
+    confirmed = _confirmed_organs(project, labelled)
+    nowhere = [organ.title for organ in project.scheme.organs if organ.name not in confirmed]
     if labelled and nowhere:
         found.append(f"Confirmed in no training case, so not learnt anew: {', '.join(nowhere)}.")
     return tuple(found)

@@ -123,6 +123,20 @@ def test_organs_confirmed_nowhere_are_named(tmp_path: Path, phantoms):
     assert "Liver" not in text
 
 
+def test_a_plan_reads_the_annotation_of_a_case_a_few_times_and_not_once_for_each_organ(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+):
+    read, asked = Project.annotation, []
+
+    def counting(project, case_id):
+        asked.append(case_id)
+        return read(project, case_id)
+
+    monkeypatch.setattr(Project, "annotation", counting)
+    plan_retrain(session.opened)
+    assert len(asked) <= 4 * len(session.opened.cases)
+
+
 def test_curves_hold_every_term_and_go_back_when_a_run_is_resumed():
     series = TrainingSeries()
     for step in (1, 2, 3, 4):
