@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
-from ..backend import PredictRequest, Project, TrainRequest, counted, make_sample_project
+from ..backend import PredictRequest, Project, TrainRequest, counted, events, make_sample_project
 from ..layers.case_layers import CaseLayers
 from ..state.correction import Correction
 from ..state.forecast import Forecast
@@ -71,6 +71,7 @@ class Desk(QObject):
         self.session.case_changed.connect(self._on_work)
         self.board.changed.connect(self._on_work)
         self.board.started.connect(self._on_work)
+        self.board.event.connect(self._on_event)
         self.board.ended.connect(self._on_ended)
         self.ticker.start()
 
@@ -346,6 +347,10 @@ class Desk(QObject):
     def _on_refused(self, _voxels: int) -> None:
         if self.correction is not None:
             self.say(f"{self.correction.case.id}: {self.correction.refusal}")
+
+    def _on_event(self, _job: Job, event: events.Event) -> None:
+        if isinstance(event, events.CaseDone):
+            self.session.cases_added()  # a prediction of it is there now
 
     def _on_ended(self, job: Job) -> None:
         self.session.bundles_changed.emit()

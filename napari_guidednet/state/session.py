@@ -112,6 +112,13 @@ class Session:
         self._project: Project | None = None
         self._case: OpenCase | None = None
         self._prediction: Prediction | None = None
+        self._rows: tuple[CaseRow, ...] | None = None  # of the cases, until something changes
+        self._news = 0
+        for signal in (
+            self.project_changed, self.cases_changed, self.case_changed,
+            self.prediction_changed, self.bundles_changed,
+        ):  # fmt: skip
+            signal.connect(self._forget_rows)  # before anybody else hears of it
 
     @property
     def project(self) -> Project | None:
@@ -290,7 +297,13 @@ class Session:
         """Give every case of the project and how far it is."""
         if self._project is None:
             return ()
-        return tuple(case_row(self._project, case, self._record(case.id)) for case in self._project.cases)
+        rows, news = self._rows, self._news
+        if rows is None:  # some files of each case: every panel would read them at every click
+            project = self._project
+            rows = tuple(case_row(project, case, self._record(case.id)) for case in project.cases)
+            if news == self._news:  # a worker asks too, and may have read what is past by now
+                self._rows = rows
+        return rows
 
     def prediction_records(self) -> tuple[PredictionRecord, ...]:
         """Give the record of the prediction that would be shown with each case that has one."""
@@ -333,6 +346,9 @@ class Session:
         self.bundles_changed.emit()
         self.cases_changed.emit()
         return name
+
+    def _forget_rows(self, *_: object) -> None:
+        self._rows, self._news = None, self._news + 1
 
     def _record(self, case_id: str) -> PredictionRecord | None:
         folder = self._prediction_folder(case_id, None)

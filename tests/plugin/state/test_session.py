@@ -60,9 +60,42 @@ def test_rows_say_how_far_each_case_is(session: Session, store_prediction):
     status = {row.id: row.status for row in session.case_rows()}
     assert status == {"labelled": "labelled", "unlabelled": "new", "held-out": "labelled"}
     store_prediction(session.opened)
+    session.cases_added()
     row = next(row for row in session.case_rows() if row.id == "unlabelled")
     assert (row.status, row.predicted, row.mean_confidence) == ("predicted", "model-1", 0.6)
     assert (row.confirmed, row.organs) == (0, 15)
+
+
+def test_the_files_of_the_cases_are_read_once_until_something_changes(session: Session, monkeypatch):
+    read, asked = Project.annotation, []
+
+    def counting(project, case_id):
+        asked.append(case_id)
+        return read(project, case_id)
+
+    monkeypatch.setattr(Project, "annotation", counting)
+    session.cases_added()
+    for _ in range(5):  # several panels, and each click in the table of cases
+        session.case_rows()
+    assert len(asked) == 3
+    session.cases_added()
+    session.case_rows()
+    assert len(asked) == 6
+
+
+def test_rows_that_a_worker_read_too_early_are_not_kept(session: Session, monkeypatch):
+    read = Project.annotation
+
+    def late(project, case_id):
+        found = read(project, case_id)
+        if case_id == "unlabelled":  # meanwhile the main thread hears that something has changed
+            session.cases_added()
+        return found
+
+    session.cases_added()
+    monkeypatch.setattr(Project, "annotation", late)
+    session.case_rows()
+    assert session._rows is None
 
 
 def test_a_case_opens_with_a_copy_of_its_labels(session: Session, phantoms):
