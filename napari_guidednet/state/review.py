@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import OrganState
 from . import gate
+from .boxes import box_of
 from .correction import Correction
 from .session import Prediction
 
@@ -59,11 +60,12 @@ def organ_centre(labels: gate.Labels, value: int) -> tuple[int, int, int] | None
     (z, y, x) or None
         None where the organ has no voxels.
     """
-    per_slice = np.count_nonzero((labels == value).reshape(len(labels), -1), axis=1)
-    z = int(per_slice.argmax())
-    if not per_slice[z]:
+    box = box_of(labels, value)
+    if box is None:
         return None
-    inside = np.argwhere(labels[z] == value)
+    part = labels[box] == value
+    z = int(np.argmax([np.count_nonzero(plane) for plane in part]))
+    inside = np.argwhere(part[z])
     nearest = int(((inside - inside.mean(axis=0)) ** 2).sum(axis=1).argmin())
     y, x = inside[nearest].tolist()
-    return z, y, x
+    return box[0].start + z, box[1].start + y, box[2].start + x
