@@ -241,6 +241,44 @@ def test_an_unusable_manifest_is_refused(nnunet: Path) -> None:
         plan_import(nnunet)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("cases.csv", "split,case,annotated_organs\ntrain\n", "line 2 is too short"),
+        ("cases.csv", f"case,annotated_organs\na,{'x' * 200_000}\n", "field larger"),
+        ("organs.csv", "value,organ\n1\n", "line 2 is too short"),
+        ("organs.csv", "value,organ\none,liver\n", "cannot be read: invalid literal"),
+        ("organs.csv", "value,organ\n1,liver\n1,spleen\n", "the value 1 is liver and spleen"),
+    ],
+)
+def test_unusable_tables_are_refused(tmp_path: Path, name: str, content: str, message: str) -> None:
+    write_ct(tmp_path / "a.nii.gz")
+    (tmp_path / name).write_text(content)
+    with pytest.raises(FileError, match=message):
+        plan_import(tmp_path)
+
+
+def test_a_table_may_begin_as_excel_begins_it(tmp_path: Path) -> None:
+    write_ct(tmp_path / "a.nii.gz")
+    write_labels(tmp_path / "a_seg.nii.gz", 1)
+    (tmp_path / "cases.csv").write_text("case,annotated_organs\na,liver;spleen\n", encoding="utf-8-sig")
+    assert row(plan_import(tmp_path), "a").organs == ("liver", "spleen")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ('{"background": 0, "spleen": 1, "liver": 1}', "the value 1 is spleen and liver"),
+        ('{"background": 0, "liver": 1.5}', "'liver' is not one value"),
+        ('{"background": 0, "liver": 1e999}', "'liver' is not one value"),
+    ],
+)
+def test_a_description_that_would_lose_an_organ_is_refused(nnunet: Path, labels: str, message: str) -> None:
+    (nnunet / "dataset.json").write_text(f'{{"labels": {labels}}}')
+    with pytest.raises(FileError, match=message):
+        plan_import(nnunet)
+
+
 def test_an_organ_often_absent_from_a_complete_data_set_is_pointed_out(nnunet: Path) -> None:
     write_labels(nnunet / "labelsTr" / "case_00.nii.gz", 2)
     assert any("spleen is in 9 of 10 label maps" in note for note in plan_import(nnunet).notes)

@@ -162,16 +162,21 @@ def _dataset_json(folder: Path) -> dict[str, Any]:
 
 def _json_values(content: dict[str, Any], folder: Path) -> dict[int, str]:
     """Read name -> value as nnU-Net 2 writes it, or value -> name as Decathlon, nnU-Net 1 and AMOS do."""
-    values = {}
+    path, named = folder / "dataset.json", []
     for key, entry in content["labels"].items():
-        name, value = (entry, key) if str(key).isdigit() else (key, entry)
-        try:
-            values[int(value)] = "unknown" if name == "ignore" else canonical_name(str(name))
-        except (TypeError, ValueError) as error:
-            raise FileError(
-                f"{folder / 'dataset.json'}: label '{key}' is not one value ({entry}).",
-                "Regions are not read.",
-            ) from error
+        name, value = (entry, key) if str(key).isdecimal() else (key, entry)
+        if not isinstance(value, int) and not str(value).isdecimal():
+            raise FileError(f"{path}: label '{key}' is not one value ({entry}).", "Regions are not read.")
+        named.append((int(value), "unknown" if name == "ignore" else canonical_name(str(name))))
+    return _each_once(named, path)
+
+
+def _each_once(named: list[tuple[int, str]], path: Path) -> dict[int, str]:
+    """Give the names of label values; refuse two for one value, of which one would be lost."""
+    values: dict[int, str] = {}
+    for value, name in named:
+        if values.setdefault(value, name) != name:
+            raise FileError(f"{path}: the value {value} is {values[value]} and {name}.", "Correct the file.")
     return values
 
 
@@ -263,11 +268,12 @@ def _loose(folder: Path) -> Iterator[Path]:
 
 
 def _read_organs(path: Path) -> dict[int, str]:
+    rows = _read_csv(path, "value", "organ")
     try:
-        rows = csv.DictReader(read_text(path).splitlines())
-        return {0: "background"} | {int(row["value"]): canonical_name(row["organ"]) for row in rows}
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileError(f"{path} cannot be read.", "It needs the columns value and organ.") from error
+        named = [(int(row["value"]), canonical_name(row["organ"])) for row in rows]
+    except ValueError as error:
+        raise FileError(f"{path} cannot be read: {error}.", "A value is a whole number.") from error
+    return {0: "background"} | _each_once(named, path)
 
 
 # Common
@@ -277,10 +283,24 @@ def _read_manifest(folder: Path) -> dict[str, Annotated]:
     path = folder / "cases.csv"
     if not path.is_file():
         return {}
-    rows = csv.DictReader(read_text(path).splitlines())
-    if not {"case", "annotated_organs"} <= set(rows.fieldnames or ()):
-        raise FileError(f"{path} cannot be read.", "It needs the columns case and annotated_organs.")
+    rows = _read_csv(path, "case", "annotated_organs")
     return {id_from_path(Path(row["case"])): _manifest_line(row, path) for row in rows}
+
+
+def _read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
+    """Read a table that has these columns, in all of its rows."""
+    wanted = f"It needs the columns {' and '.join(columns)}, with commas between them."
+    try:
+        table = csv.DictReader(read_text(path).removeprefix("\ufeff").splitlines())  # as Excel begins it
+        rows = list(table)
+    except csv.Error as error:
+        raise FileError(f"{path} cannot be read: {error}.", wanted) from error
+    if not set(columns) <= set(table.fieldnames or ()):
+        raise FileError(f"{path} cannot be read.", wanted)
+    for row in rows:
+        if any(row[column] is None for column in columns):
+            raise FileError(f"{path} cannot be read: line {rows.index(row) + 2} is too short.", wanted)
+    return rows
 
 
 def _manifest_line(row: dict[str, str], path: Path) -> Annotated:
