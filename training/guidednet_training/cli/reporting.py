@@ -191,7 +191,9 @@ def _settle(project: Project, arguments: argparse.Namespace) -> None:
     from ..core.second_reading import differences_of
 
     found = differences_of(project, _reading(project, arguments.case))[0].regions
-    wanted = arguments.regions or range(1, len(found) + 1)
+    wanted = range(1, len(found) + 1) if arguments.regions is None else arguments.regions
+    if not wanted:
+        raise ProjectError("--regions names no region.", "Give numbers, or leave it out to take all.")
     strange = [number for number in wanted if not 1 <= number <= len(found)]
     if strange:
         raise ProjectError(
