@@ -136,15 +136,13 @@ def _annotate(arguments: argparse.Namespace) -> int:
 
 
 def _show(found: StructureSet, organs: dict[int, str]) -> None:
-    from rich.markup import escape
-
     from .screen import console, table
 
-    rows = table(escape(f"{found.path.name}, {found.kind}"), "structure", "organ", "ml")
+    rows = table(f"{found.path.name}, {found.kind}", "structure", "organ", "ml")
     volumes = found.volumes_ml()
     for each in found.structures:
         organ = organs.get(each.number, "left out")
-        rows.add_row(escape(f"{each.number} {each.name}"), organ, f"{volumes[each.number]:.1f}")
+        rows.add_row(f"{each.number} {each.name}", organ, f"{volumes[each.number]:.1f}")
     console().print(rows)
     outside = sum(each.outside for each in found.structures)
     for note in (*found.notes, *([f"{counted(outside, 'voxel')} beyond the CT"] if outside else [])):

@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 an error a person can act upon, 2 a wrong command line,
 from __future__ import annotations
 
 import argparse
+import io
 import shlex
 import sys
 from collections.abc import Sequence
@@ -51,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The command line without the program's name; `sys.argv` when left out.
     """
     arguments = build_parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return int(arguments.act(arguments) or 0)
     except GuidedNetError as error:

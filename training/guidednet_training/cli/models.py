@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
+
+from ..core.errors import GuidedNetError
 
 
 def register(verbs: Any) -> None:
@@ -36,7 +39,7 @@ def register(verbs: Any) -> None:
     cascade.set_defaults(act=_cascade)
 
 
-def _models(arguments: argparse.Namespace) -> None:
+def _models(arguments: argparse.Namespace) -> int:
     from ..core.bundle import ModelBundle
     from ..core.project import Project
     from ..core.scores import mean_of
@@ -53,14 +56,22 @@ def _models(arguments: argparse.Namespace) -> None:
             "made",
             figures=False,
         )
+        damaged = []
         for name in project.bundles():
-            manifest = ModelBundle.read(project.bundle_folder(name)).manifest
+            try:
+                manifest = ModelBundle.read(project.bundle_folder(name)).manifest
+            except GuidedNetError as error:  # the others are listed all the same
+                damaged.append(f"{name}: {error}")
+                continue
             known = [figures.get("dice") for figures in manifest.validation.values()]
             dice = mean_of(value for value in known if value is not None)
             shown = "" if dice != dice else f"{dice:.3f}"
             in_use = "yes" if name == project.current else ""
             rows.add_row(name, in_use, manifest.method, manifest.parent or "", shown, manifest.created[:16])
     console().print(rows)
+    for text in damaged:
+        print(f"Not readable: {text}", file=sys.stderr)
+    return 1 if damaged else 0
 
 
 def _promote(arguments: argparse.Namespace) -> None:

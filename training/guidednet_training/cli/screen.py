@@ -25,9 +25,9 @@ _LINE_PERIOD_S = 10.0  # in a log, a sign of life this often is enough
 
 
 def console() -> Console:
-    """Give a console on standard output, wide enough for tables in a pipe too."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=120)
+    """Give a console on standard output, wide enough for tables in a pipe too; brackets are brackets."""
+    plain = Console(markup=False, emoji=False)
+    return plain if plain.is_terminal else Console(width=120, markup=False, emoji=False)
 
 
 class RunScreen:
@@ -43,7 +43,7 @@ class RunScreen:
         self.out = out or console()
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),

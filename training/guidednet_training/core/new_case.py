@@ -49,7 +49,13 @@ def current_author() -> str:
 
 
 def case_record(case_id: str, image: str, volume: Volume, split: Split) -> Case:
-    """Describe a CT as a case."""
+    """Describe a CT as a case; ProjectError where its path cannot be written down."""
+    try:
+        image.encode()
+    except UnicodeEncodeError as error:
+        raise ProjectError(
+            f"The path {image!a} holds bytes that are no UTF-8.", "Rename the file or folder."
+        ) from error
     affine = tuple(tuple(float(v) for v in row) for row in volume.geometry.affine)
     shape = volume.geometry.shape
     return Case(id=case_id, image=image, digest=volume.digest(), shape=shape, affine=affine, split=split)

@@ -383,7 +383,7 @@ class Project:
     def bundles(self) -> tuple[str, ...]:
         """Give the names of the bundles, by name."""
         folders = sorted((self._folder / "models").glob("*"))
-        return tuple(f.name for f in folders if is_bundle(f) and not f.name.startswith(PARTIAL))
+        return tuple(f.name for f in folders if re.fullmatch(CASE_ID, f.name) and is_bundle(f))
 
     def bundle_folder(self, name: str) -> Path:
         """Give the folder of a bundle, whether it is there yet or not."""
