@@ -12,7 +12,7 @@ from guidednet_training.core import journal_repair
 from guidednet_training.core.case import Annotation, OrganState
 from guidednet_training.core.case_repair import is_sound, repair_case
 from guidednet_training.core.effort import case_effort
-from guidednet_training.core.errors import DamagedError, FileError
+from guidednet_training.core.errors import DamagedError, FileError, SpecError
 from guidednet_training.core.files import atomic_path
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.journal import LOST, Change, packed, read_journal, segment_name, segments
@@ -203,6 +203,31 @@ def test_damaged_labels_give_way_to_earlier_ones_and_the_journal(pair: LabelPair
     assert repaired.damaged[0].read_bytes() == b"rubbish"
     assert [path.name.split(".damaged")[0] for path in repaired.damaged] == [LABELS, NOTES]
     assert is_sound(pair)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 300, b'{"labels_sha256": ', b"\xff\xfe"])
+def test_damaged_notes_give_way_to_earlier_ones_and_the_journal(pair: LabelPair, content: bytes):
+    write(pair, *SIX)
+    save(pair, 2)
+    save(pair, 4)
+    (pair.folder / NOTES).write_bytes(content)
+    with pytest.raises(DamagedError, match="was damaged"):
+        pair.read()
+    repaired = repair_case(pair, "a")
+    assert repaired is not None
+    assert repaired.labels
+    assert painted(pair) == list(SIX)
+    assert content in [path.read_bytes() for path in repaired.damaged]
+
+
+def test_notes_of_a_newer_version_are_left_alone(pair: LabelPair):
+    save(pair, 2)
+    save(pair, 4)
+    newer = (pair.folder / NOTES).read_text().replace('"scheme"', '"future": 1, "scheme"', 1)
+    (pair.folder / NOTES).write_text(newer)
+    with pytest.raises(SpecError, match="future"):
+        repair_case(pair, "a")
+    assert (pair.folder / NOTES).read_text() == newer
 
 
 def test_where_no_labels_are_whole_nothing_is_changed(pair: LabelPair):

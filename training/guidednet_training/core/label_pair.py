@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -19,7 +20,6 @@ from .files import (
     PARTIAL,
     atomic_folder,
     atomic_path,
-    read_text,
     remove_folder,
     sweep_partials,
     write_text,
@@ -272,7 +272,17 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _read_notes(path: Path) -> LabelNotes:
-    return LabelNotes.parse(read_text(path), str(path))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"Could not read {path}: {error.strerror or error}.") from error
+    try:
+        json.loads(content)  # what is no JSON is damaged; what is may come from a newer version
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(
+            f"{path} was damaged.", "`guidednet repair` opens the case with what is whole."
+        ) from error
+    return LabelNotes.parse(content, str(path))
 
 
 def _matches(folder: Path) -> bool:
