@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 
 from guidednet_training.core.errors import FileError, GuidedNetError
 from guidednet_training.core.events import AnyEvent, Checkpointed, Step, Validated
@@ -157,6 +159,26 @@ def test_mixed_precision_reaches_the_networks_while_they_learn(tmp_path: Path) -
     fit(method, train, source.batch, validate, CheckpointFolder(tmp_path), lambda _: None, lambda: False)
     assert seen == {True: {torch.bfloat16}, False: {torch.float32}}
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in method.parameters())
+
+
+@pytest.fixture
+def half_on_a_cpu(monkeypatch) -> None:
+    """Let Fabric do on a CPU what it otherwise does on CUDA alone: float16 and scaled losses."""
+
+    def fabric(accelerator: str, devices: int, precision: str) -> Fabric:
+        scaler = torch.amp.GradScaler("cpu", growth_interval=2)
+        plugin = MixedPrecision("16-mixed", "cpu", scaler)
+        return Fabric(accelerator=accelerator, devices=devices, plugins=[plugin])
+
+    monkeypatch.setattr("guidednet_training.engine.loop.Fabric", fabric)
+
+
+@pytest.mark.usefixtures("half_on_a_cpu")
+def test_half_precision_does_not_make_the_gradient_of_a_small_term_look_dead(tmp_path: Path) -> None:
+    _, events = run(make("cps"), spec("cps", 1, gradients_every=1, precision="16-mixed"), tmp_path / "half")
+    half = next(e for e in events if isinstance(e, Step)).terms
+    assert half["segmenter.cps"] < 0.005
+    assert half["gradient.segmenter.cps"] == pytest.approx(half["segmenter.cps"], rel=1)
 
 
 def test_a_loss_that_is_not_finite_is_said_and_stops(tmp_path: Path) -> None:

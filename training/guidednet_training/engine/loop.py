@@ -141,7 +141,7 @@ def _learn(
     _check_finite(terms, clock)
     terms["lr"] = rate
     if spec.gradients_every and clock.step % spec.gradients_every == 0:
-        terms |= _gradient_norms(method, losses)
+        terms |= _gradient_norms(method, losses, _loss_scale(fabric))
     parameters = method.players()
     for player, optimiser in optimisers.items():
         if player not in losses:
@@ -160,7 +160,13 @@ def _learn(
     return Step(step=clock.step + 1, steps=clock.steps, terms=terms)
 
 
-def _gradient_norms(method: Method, losses: Losses) -> dict[str, float]:
+def _loss_scale(fabric: Fabric) -> float:
+    """Give by what losses are multiplied before they go backward; half precision rounds small ones to 0."""
+    scaler = getattr(fabric.strategy.precision, "scaler", None)
+    return 1.0 if scaler is None else float(scaler.get_scale())
+
+
+def _gradient_norms(method: Method, losses: Losses, scale: float) -> dict[str, float]:
     """Give the gradient norm of every term: at the last stages of the shipped networks, or at its player."""
     watched = method.players()
     watched["segmenter"] = [p for net in method.networks().values() for p in net.late_parameters()]
@@ -168,10 +174,11 @@ def _gradient_norms(method: Method, losses: Losses) -> dict[str, float]:
     for player, named in losses.items():
         for term, value in named.items():
             if value.requires_grad:
-                grads = torch.autograd.grad(value, watched[player], retain_graph=True, allow_unused=True)
+                scaled, parameters = scale * value, watched[player]
+                grads = torch.autograd.grad(scaled, parameters, retain_graph=True, allow_unused=True)
                 squares = [g.float().square().sum() for g in grads if g is not None]
                 norms[f"gradient.{player}.{term}"] = (
-                    float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+                    float(torch.stack(squares).sum().sqrt()) / scale if squares else 0.0
                 )
     return norms
 
