@@ -50,6 +50,7 @@ class CaseLayers:
 
     def __init__(self, viewer: ViewerModel, colouring: Colouring | None = None) -> None:
         self._viewer = viewer
+        self.beside: tuple[ViewerModel, ...] = ()  # views along other axes, while they are open
         self.colouring = colouring or Colouring()
         self.colouring.changed.connect(self._colour)
         self._display: Display | None = None

@@ -97,11 +97,13 @@ class Planes:
             model.events.status.connect(self._on_status)
             model.mouse_move_callbacks.append(self._point_here)
             model.mouse_drag_callbacks.append(layers.window_drag)
+        layers.beside = self.models
         self._on_theme()
         self._show()
 
     def close(self) -> None:
         """Let go of the case and the main viewer."""
+        self._layers.beside = ()
         self._layers.layers_changed.disconnect(self._show)
         self._layers.moved.disconnect(self._frame)
         self._main.dims.events.point.disconnect(self._on_point)

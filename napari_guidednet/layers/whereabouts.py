@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from . import probe
 from .case_layers import CaseLayers
 
 Voxel = tuple[int, int, int]
+_STILL_PX = 4.0  # no hand holds a mouse quite still while it clicks
 
 
 def voxel_at(layers: CaseLayers, position: Sequence[float]) -> Voxel | None:
@@ -23,10 +25,10 @@ def voxel_at(layers: CaseLayers, position: Sequence[float]) -> Voxel | None:
 
 def looked_at(layers: CaseLayers) -> Voxel | None:
     """Give the voxel under the cursor, or, when the mouse is elsewhere, where the slices cross."""
-    viewer = layers.viewer
-    if viewer.mouse_over_canvas:
-        return voxel_at(layers, viewer.cursor.position)
-    return voxel_at(layers, viewer.dims.point)
+    for view in (layers.viewer, *layers.beside):
+        if view.mouse_over_canvas:
+            return voxel_at(layers, view.cursor.position)
+    return voxel_at(layers, layers.viewer.dims.point)
 
 
 def shown_slice(layers: CaseLayers) -> tuple[int, int]:
@@ -51,7 +53,7 @@ def slice_box(layers: CaseLayers) -> Box:
 
 
 class Picker:
-    """Waits for one click into the picture and tells which voxel it hit; drags still move the view."""
+    """Waits for one click into any view and tells which voxel it hit; drags still move the view."""
 
     def __init__(self, layers: CaseLayers) -> None:
         self._layers = layers
@@ -72,24 +74,25 @@ class Picker:
         self._then = then
         self._mode = str(labels.mode)
         labels.mode = "pan_zoom"
-        self._layers.viewer.mouse_drag_callbacks.append(self._on_press)
+        for view in (self._layers.viewer, *self._layers.beside):
+            view.mouse_drag_callbacks.append(self._on_press)
 
     def cancel(self) -> None:
         """Wait no longer; the brush comes back."""
         if self._then is None:
             return
         self._then = None
-        callbacks = self._layers.viewer.mouse_drag_callbacks
-        if self._on_press in callbacks:
-            callbacks.remove(self._on_press)
+        for view in (self._layers.viewer, *self._layers.beside):
+            if self._on_press in view.mouse_drag_callbacks:
+                view.mouse_drag_callbacks.remove(self._on_press)
         if self._layers.labels is not None:
             self._layers.labels.mode = self._mode
 
     def _on_press(self, _viewer: Any, event: Any) -> Iterator[None]:
-        position, dragged = event.position, False
+        position, start, dragged = event.position, event.pos, False
         yield
         while event.type == "mouse_move":
-            dragged = True
+            dragged = dragged or math.dist(start, event.pos) > _STILL_PX
             yield
         voxel, then = voxel_at(self._layers, position), self._then
         if dragged or voxel is None or then is None:

@@ -29,16 +29,20 @@ class PiecesBox(QWidget):
     ----------
     desk : Desk
     runner : ToolRunner
+    picker : Picker
+        Shared: whoever asks for a click last gets it.
     scope : callable
         Gives the organs whose pieces are sorted.
     """
 
-    def __init__(self, desk: Desk, runner: ToolRunner, scope: Callable[[], Target | None]) -> None:
+    def __init__(
+        self, desk: Desk, runner: ToolRunner, picker: Picker, scope: Callable[[], Target | None]
+    ) -> None:
         super().__init__()
         self.desk = desk
         self.runner = runner
         self.scope = scope
-        self.picker = Picker(desk.layers)
+        self.picker = picker
         self.below_ml = number_box(1.0, 0.01, 500.0, " ml", "Pieces smaller than this are dropped")
         self.keep = button("Keep largest", "Drop all pieces but the largest (Shift+K)", self._keep)
         self.drop = button("Drop below", "Drop pieces below this volume (Shift+Q)", self._drop)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from ..layers.whereabouts import shown_slice, slice_box
+from ..layers.whereabouts import Picker, shown_slice, slice_box
 from ..state import between, growing, smoothing
 from ..state.correction import Correction
 from ..state.hand import hand_strokes
@@ -36,8 +36,9 @@ class RegionsBox(QWidget):
         super().__init__(parent)
         self.desk = desk
         self.runner = ToolRunner(desk)
-        self.pieces = PiecesBox(desk, self.runner, self._scope)
-        self.taking = TakingBox(desk, self.runner)
+        picker = Picker(desk.layers)
+        self.pieces = PiecesBox(desk, self.runner, picker, self._scope)
+        self.taking = TakingBox(desk, self.runner, picker)
         self.title = QLabel()
         self.title.setWordWrap(True)
         self._make_numbers()

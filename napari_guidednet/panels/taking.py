@@ -38,11 +38,11 @@ Labels = npt.NDArray[np.uint8]
 class TakingBox(QWidget):
     """Whose labels, which part of them, Take; and how far strokes reach, Propose."""
 
-    def __init__(self, desk: Desk, runner: ToolRunner) -> None:
+    def __init__(self, desk: Desk, runner: ToolRunner, picker: Picker) -> None:
         super().__init__()
         self.desk = desk
         self.runner = runner
-        self.picker = Picker(desk.layers)
+        self.picker = picker  # shared: whoever asks for a click last gets it
         self._read: dict[str, Labels] = {}
         self.source = narrow(QComboBox())
         self.source.setToolTip(

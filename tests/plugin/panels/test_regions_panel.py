@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QCoreApplication, QEvent
 
 from napari_guidednet.layers.whereabouts import looked_at, shown_slice, voxel_at
 from napari_guidednet.panels import runner
@@ -176,18 +177,19 @@ class Click:
 
     def __init__(self, position):
         self.position, self.type = position, "mouse_press"
-        self.modifiers, self.button, self.handled = (), 1, False
+        self.modifiers, self.button, self.handled, self.pos = (), 1, False, (50, 50)
 
 
-def click(panel, voxel, dragged=False):
-    layers = panel.desk.layers
+def click(panel, voxel, dragged=0, viewer=None):
+    """Press, move by some screen pixels, release."""
+    layers, viewer = panel.desk.layers, viewer or panel.viewer
     event = Click(layers.image.data_to_world(layers.display.shown_index(voxel)))
-    running = [callback(panel.viewer, event) for callback in list(panel.viewer.mouse_drag_callbacks)]
+    running = [callback(viewer, event) for callback in list(viewer.mouse_drag_callbacks)]
     steps = [step for step in running if step is not None]
     for kind in (("mouse_move",) if dragged else ()) + ("mouse_release",):
         for step in steps:
             next(step, None)
-        event.type = kind
+        event.type, event.pos = kind, (50 + dragged, 50)
     for step in steps:
         next(step, None)
 
@@ -201,7 +203,7 @@ def test_a_piece_is_picked_by_a_click_and_the_brush_comes_back(predicted, box):
     box.pieces.give.click()
     assert "Click the piece that becomes Spleen" in predicted.status.happened.text()
     assert layer.mode == "pan_zoom"
-    click(predicted, corner, dragged=True)
+    click(predicted, corner, dragged=30)
     assert box.pieces.picker.waiting
     click(predicted, corner)
     assert not box.pieces.picker.waiting
@@ -211,6 +213,61 @@ def test_a_piece_is_picked_by_a_click_and_the_brush_comes_back(predicted, box):
     predicted.status.action.click()  # Cancel
     assert not box.pieces.picker.waiting
     assert layer.mode == "paint"
+
+
+def test_a_hand_that_shakes_a_little_still_clicks(predicted, box):
+    corner = far_corner(predicted)
+    predicted.desk.layers.select_organ("spleen")
+    box.pieces.give.click()
+    click(predicted, corner, dragged=1)
+    assert not box.pieces.picker.waiting
+
+
+def test_a_click_does_only_what_was_asked_for_last(predicted, box, qtbot):
+    predicted.desk.layers.labels.mode = "paint"
+    corner = far_corner(predicted)
+    predicted.desk.layers.select_organ("spleen")
+    spleen = voxels(predicted, "spleen")
+    box.pieces.give.click()
+    box.taking.take.click()  # the person thinks better of it
+    click(predicted, corner)
+    qtbot.waitUntil(
+        lambda: "Taking the difference" in predicted.status.happened.text() and not box.runner.busy,
+        timeout=60_000,
+    )
+    assert voxels(predicted, "spleen") == spleen
+    assert predicted.desk.correction.labels[corner] == 0  # as the model has it
+    assert predicted.desk.layers.labels.mode == "paint"
+
+
+@pytest.fixture
+def coronal(predicted):
+    """The coronal view."""
+    view = predicted.correct.view
+    view.turn_planes()
+    yield view.views.views.planes.models[0]
+    view.views.close()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def test_a_piece_is_picked_by_a_click_in_a_side_view(predicted, box, coronal):
+    corner = far_corner(predicted)
+    predicted.desk.layers.select_organ("spleen")
+    spleen = voxels(predicted, "spleen")
+    box.pieces.give.click()
+    click(predicted, corner, viewer=coronal)
+    assert voxels(predicted, "spleen") == spleen + 1
+    assert not box.pieces.picker.waiting
+
+
+def test_under_the_cursor_is_under_the_cursor_in_a_side_view_too(predicted, coronal):
+    layers, voxel = predicted.desk.layers, (4, 5, 6)
+    look_at(predicted, (10, 11, 12))
+    coronal.cursor.position = layers.image.data_to_world(layers.display.shown_index(voxel))
+    coronal.mouse_over_canvas = True
+    assert looked_at(layers) == voxel
+    coronal.mouse_over_canvas = False
+    assert looked_at(layers) == (10, 11, 12)
 
 
 def test_empty_slices_are_filled(predicted, box):
