@@ -181,6 +181,17 @@ def test_half_precision_does_not_make_the_gradient_of_a_small_term_look_dead(tmp
     assert half["gradient.segmenter.cps"] == pytest.approx(half["segmenter.cps"], rel=1)
 
 
+@pytest.mark.usefixtures("half_on_a_cpu")
+def test_half_precision_resumes_with_the_scale_it_had(tmp_path: Path) -> None:
+    train = spec("supervised", 4, precision="16-mixed")  # the scale has doubled after two steps
+    whole, first, second = (make("supervised") for _ in range(3))
+    run(whole, train, tmp_path / "whole")
+    run(first, train, tmp_path / "parts", stop_after=3)
+    run(second, train, tmp_path / "parts")
+    for key, value in second.state_dict().items():
+        assert torch.equal(value, whole.state_dict()[key]), key
+
+
 def test_a_loss_that_is_not_finite_is_said_and_stops(tmp_path: Path) -> None:
     def poisoned(step: int) -> Batch:
         batch = TwoStreams([case("a")], [], PATCH, 0).batch(step)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -19,10 +20,21 @@ LAST = "last.safetensors"
 
 @dataclass
 class Progress:
-    """Where a training is, beside its tensors: steps done and each network's best score."""
+    """Where a training is, beside its tensors.
+
+    Attributes
+    ----------
+    done : int
+        Steps.
+    best : dict of str to float
+        Each network's best score.
+    scaler : dict
+        How losses are scaled in half precision; empty otherwise.
+    """
 
     done: int
     best: dict[str, float]
+    scaler: dict[str, Any] = field(default_factory=dict)
 
 
 class CheckpointFolder:
@@ -43,7 +55,7 @@ class CheckpointFolder:
         tensors = {f"model.{key}": value for key, value in modules.state_dict().items()}
         for player, optimiser in optimisers.items():
             tensors |= _optimiser_tensors(player, optimiser)
-        _write(self.last, tensors, {"progress": json.dumps({"done": progress.done, "best": progress.best})})
+        _write(self.last, tensors, {"progress": json.dumps(asdict(progress))})
         return self.last
 
     def load(self, modules: nn.Module, optimisers: dict[str, Optimizer]) -> Progress | None:

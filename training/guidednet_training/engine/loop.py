@@ -84,6 +84,9 @@ def fit(
     optimisers = dict(zip(optimisers, ready, strict=True))
     everything = nn.ModuleDict({"method": method, "average": shipped})
     progress = checkpoints.load(everything, optimisers) or Progress(0, {})
+    precision = fabric.strategy.precision
+    if progress.scaler:
+        precision.load_state_dict(progress.scaler)
     stopped, saved_s = False, time.monotonic()
     with ThreadPoolExecutor(1) as ahead:  # the next batch is cut while this one is learnt
         coming: Future[Batch] = ahead.submit(batches, progress.done)
@@ -103,6 +106,7 @@ def fit(
                 _validate(method, shipped, validate, checkpoints, progress, emit)
             long_ago = time.monotonic() - saved_s > CHECKPOINT_EVERY_S
             if due or stopped or long_ago or progress.done % spec.validate_every == 0:
+                progress.scaler = precision.state_dict()
                 path = checkpoints.save(everything, optimisers, progress)
                 saved_s = time.monotonic()
                 emit(Checkpointed(step=progress.done, path=str(path)))
