@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 import zlib
 from pathlib import Path
@@ -67,6 +68,41 @@ def test_what_was_written_is_read_back_whole(tmp_path: Path):
         _assert_same(got, wanted)
     assert [change.number for change in read_journal(tmp_path / "journal", after=2)] == [3, 4]
     assert [change.voxels for change in read] == [4, 0, 10_000, 4]
+
+
+def test_a_listener_that_fails_does_not_end_the_saving(tmp_path: Path, monkeypatch):
+    def fail(entry: Entry) -> None:
+        raise RuntimeError("a bug of the listener")
+
+    said = []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    writer = JournalWriter(tmp_path / "journal", fail)
+    writer.append(_change(1))
+    writer.flush()
+    writer.append(_change(2))
+    writer.close()
+    assert last_number(tmp_path / "journal") == 2
+    assert str(said[0].exc_value) == "a bug of the listener"
+
+
+def test_what_finds_no_memory_is_told_and_tried_again(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(journal_writer, "_RETRY_S", 0.01)
+    calls = []
+
+    def scarce(change: Change) -> Entry:
+        calls.append(change)
+        if len(calls) == 1:
+            raise MemoryError
+        return packed(change)
+
+    monkeypatch.setattr(journal_writer, "packed", scarce)
+    writer = JournalWriter(tmp_path / "journal")
+    writer.append(_change(1))
+    deadline = time.monotonic() + 20
+    while last_number(tmp_path / "journal") < 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    writer.close()
+    assert len(calls) == 2
 
 
 def test_random_changes_survive_packing():

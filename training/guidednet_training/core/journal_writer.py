@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -129,28 +130,37 @@ class JournalWriter:
             self._file.close()
 
     def _write(self, batch: tuple[Change, ...]) -> bool:
-        entries = [packed(change) for change in batch]
-        content = b"".join(entry.to_bytes() for entry in entries)
         start = None
         try:
+            entries = [packed(change) for change in batch]
+            content = b"".join(entry.to_bytes() for entry in entries)
             file = self._opened(batch[0].number)
             start = file.tell()
             rest = memoryview(content)
             while rest:  # a raw file may take less than it is given
                 rest = rest[file.write(rest) or 0 :]
             os.fsync(file.fileno())
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._take_back(start)
+            why = (getattr(error, "strerror", None) or str(error) or "not enough memory").rstrip(".")
             self.error = FileError(
-                f"The last changes are not on disk ({self.folder}): {error.strerror or error}.",
-                "Make room on the disk; they are kept in memory and tried again.",
+                f"The last changes are not on disk ({self.folder}): {why}.",
+                "Make room on the disk or in memory; they are kept and tried again.",
             )
             return False
         self.error = None
-        if self._tell is not None:
+        self._tell_of(entries)
+        return True
+
+    def _tell_of(self, entries: list[Entry]) -> None:
+        """Tell what is on disk; whoever is told wrongly must not end the saving of later changes."""
+        if self._tell is None:
+            return
+        try:
             for entry in entries:
                 self._tell(entry)
-        return True
+        except Exception:
+            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), self._thread)))
 
     def _opened(self, number: int) -> BinaryIO:
         if self._file is not None and self._file.tell() > _SEGMENT_BYTES:
