@@ -32,8 +32,7 @@ class LostFixes(QWidget):
         self.count.setWordWrap(True)
         self.table = PlainTable(COLUMNS, TIPS)
         self.table.setMinimumHeight(140)
-        self.table.cellActivated.connect(self._visit)
-        self.table.cellDoubleClicked.connect(self._visit)
+        self.table.cellActivated.connect(self._visit)  # by a double click, or by Enter
         self.section = Section("Show the rest", self.table)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

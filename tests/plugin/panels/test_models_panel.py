@@ -1,6 +1,7 @@
 """Models are listed, compared on stored scores, promoted, kept and rolled back."""
 
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_guidednet.backend import (
     EvaluateRequest,
@@ -201,9 +202,20 @@ def test_corrections_that_are_not_kept_are_counted_and_listed(replayed):
     assert "Of 3 past corrections the new model keeps 1, the old model 1." in replayed.models.verdict.text()
 
 
+def test_a_double_click_on_a_correction_reads_its_case_once(replayed, qtbot, monkeypatch):
+    table, asked = replayed.models.fixes.table, []
+    monkeypatch.setattr(replayed.desk, "open_case", asked.append)
+    replayed.show_step("Models")
+    replayed.models.fixes.section.expand(animate=False)
+    place = table.visualItemRect(table.item(0, 0)).center()
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    qtbot.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert asked == ["labelled"]
+
+
 def test_one_goes_to_a_correction_that_is_not_kept(replayed, qtbot):
     table = replayed.models.fixes.table
-    table.cellDoubleClicked.emit(0, 0)
+    table.cellActivated.emit(0, 0)
     qtbot.waitUntil(lambda: "labelled: Spleen" in replayed.status.happened.text(), timeout=60_000)
     desk = replayed.desk
     assert desk.correction.case.id == "labelled"
@@ -211,5 +223,5 @@ def test_one_goes_to_a_correction_that_is_not_kept(replayed, qtbot):
     world = desk.layers.image.data_to_world(shown)
     assert tuple(replayed.viewer.dims.point[:3]) == pytest.approx(tuple(world[:3]), abs=6.1)
     assert replayed.tabs.tabText(replayed.tabs.currentIndex()) == "Correct"
-    table.cellDoubleClicked.emit(1, 0)  # the case is open: at once
+    table.cellActivated.emit(1, 0)  # the case is open: at once
     assert "No liver here" in replayed.status.happened.text()
