@@ -153,6 +153,16 @@ def test_calibration_leaves_out_what_is_not_annotated_and_says_what_is_unavailab
     assert result["kind"] == "cgmm_posterior"
 
 
+def test_background_is_not_called_right_where_a_known_organ_is_not_annotated():
+    whole, partly = case(6), case(7, annotated=(True, True, False, True), name="p")
+    partly.label[partly.label == 2] = 0  # as what nobody vouches for is stored
+    net = Intensity([0.0, 0.3, 0.6, 0.9])
+    banks = fit_banks({"a": net}, [whole], WINDOWS)
+    names = {case.id: calibrate({"a": net}, banks, [case], ORGANS, WINDOWS) for case in (whole, partly)}
+    assert set(names["c"]["organs"]) == {"background", "liver", "spleen"}
+    assert set(names["p"]["organs"]) == {"liver"}
+
+
 def test_nothing_to_compare():
     result = calibrate({"a": Intensity([0.0, 1.0])}, {}, [], ["liver"], WINDOWS)
     assert result == {"kind": "softmax", "cases": [], "unavailable": []}

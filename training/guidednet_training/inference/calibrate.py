@@ -91,7 +91,8 @@ def calibrate(
 
     Temperature and prior make the binary cross-entropy of "P(shown label) against: the label is
     right" smallest, every shown class counting the same. A class shown in a case that does not annotate it is
-    left out; so are voxels labelled 255.
+    left out; so are voxels labelled 255, and background in a case that does not annotate every organ with
+    class statistics.
 
     Parameters
     ----------

@@ -39,14 +39,20 @@ class Sample:
         return not self.shown
 
     def add(self, maps: Maps, truth: Tensor, annotated: NDArray[np.bool_]) -> None:
-        """Draw from a slab's planes: at most SAMPLE voxels of every class shown and known."""
+        """Draw from a slab's planes: at most SAMPLE voxels of every class shown and known.
+
+        Where a known organ is not annotated, background may be that organ, and nobody can say whether it is
+        right.
+        """
         shown = maps["probability"].max(0).indices.flatten().cpu()
         posterior = maps.get("posterior", maps["probability"]).flatten(1)
         truth = truth.flatten()
         generator = torch.Generator().manual_seed(0)
-        for value, known in enumerate(self.available):
+        judged = np.array(self.available) & annotated
+        judged[0] &= bool(annotated[self.available].all())
+        for value, known in enumerate(judged):
             index = ((shown == value) & (truth != UNKNOWN)).nonzero()[:, 0]
-            if not (known and annotated[value] and len(index)):
+            if not (known and len(index)):
                 continue
             drawn = index[torch.randperm(len(index), generator=generator)[:SAMPLE]]
             self.posterior.append(posterior[:, drawn.to(posterior.device)].T.cpu())
