@@ -1,6 +1,8 @@
 """Files are whole or not there, and what fails leaves what was there before."""
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,41 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="oops"):
         write_half()
     assert names(tmp_path / "models") == {"one"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are flushed on POSIX only")
+def test_every_name_on_the_way_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[int] = []
+    sync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        flushed.append(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    with atomic_folder(tmp_path / "a" / "b" / "target") as partial:
+        (partial / "inner").mkdir()
+        (partial / "inner" / "file").write_bytes(b"1")
+    target = tmp_path / "a" / "b" / "target"
+    inner = target / "inner"
+    on_the_way = (tmp_path, tmp_path / "a", target.parent, target, inner, inner / "file")
+    assert {path.stat().st_ino for path in on_the_way} <= set(flushed)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are flushed on POSIX only")
+def test_a_share_that_cannot_flush_folders_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def refusing(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refusing)
+    write_text(tmp_path / "a" / "file", "1")
+    assert read_text(tmp_path / "a" / "file") == "1"
 
 
 def test_a_folder_is_never_replaced(tmp_path: Path) -> None:

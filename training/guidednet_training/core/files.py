@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -39,7 +40,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     target = Path(target)
     partial = _partial_name(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         yield partial
         _flush(partial)
         os.replace(partial, target)
@@ -75,11 +76,10 @@ def atomic_folder(target: Path | str) -> Iterator[Path]:
     if target.exists():
         raise FileError(f"{target} exists already.", "Choose another name; nothing was changed.")
     try:
-        partial.mkdir(parents=True)
+        make_folder(partial)
         yield partial
         for path in partial.rglob("*"):
-            if path.is_file():
-                _flush(path)
+            flush_folder(path) if path.is_dir() else _flush(path)
         flush_folder(partial)
         os.rename(partial, target)
         flush_folder(target.parent)
@@ -162,6 +162,15 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those it lies in, so that a power failure takes neither them nor what is in them."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    flush_folder(folder.parent)
+
+
 def flush_folder(folder: Path) -> None:
     """Make the names in a folder as safe as what they name."""
     if os.name != "posix":  # only there can a folder be opened
@@ -169,5 +178,8 @@ def flush_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF):  # shares that cannot do it, as PostgreSQL finds
+            raise
     finally:
         os.close(descriptor)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .errors import FileError
-from .files import flush_folder
+from .files import flush_folder, make_folder
 from .journal import Change, Entry, last_number, packed, segment_name
 
 _SEGMENT_BYTES = 4 << 20  # then the next file begins: who wants the newest changes reads little
@@ -167,7 +167,7 @@ class JournalWriter:
             self._file.close()
             self._file = None
         if self._file is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             # Unbuffered: nothing half written waits in this process. A file of this name holds no
             # sound change, or the number would be taken.
             self._file = open(self.folder / segment_name(number), "wb", buffering=0)  # noqa: SIM115
