@@ -55,3 +55,13 @@ def test_a_constant_patch_stays_finite() -> None:
     for seed in range(6):
         torch.manual_seed(seed)
         assert torch.isfinite(strong_view(torch.zeros(1, 1, 8, 8, 8))).all()
+
+
+def test_mixed_precision_does_not_round_the_image():
+    image = torch.rand(6, 1, 16, 16, 16)
+    views = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            views.append(strong_view(image))
+    assert views[1].equal(views[0])

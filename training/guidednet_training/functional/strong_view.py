@@ -29,7 +29,8 @@ def strong_view(image: Tensor, strength: float = 1.0) -> Tensor:
     -----
     Which changes DKUXNet's strong augmentation makes is not published; these are reconstructed.
     """
-    return torch.stack([_changed(patch[0], strength)[None] for patch in image])
+    with torch.autocast(image.device.type, enabled=False):  # a blur in half precision rounds the CT
+        return torch.stack([_changed(patch[0], strength)[None] for patch in image])
 
 
 def _changed(patch: Tensor, strength: float) -> Tensor:
