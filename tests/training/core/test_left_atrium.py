@@ -58,3 +58,18 @@ def test_damage_is_named(folder, tmp_path):
         unpack_left_atrium(folder, tmp_path / "out")
     with pytest.raises(FileError, match=r"no \.npz case"):
         unpack_left_atrium(tmp_path / "out", tmp_path / "other")
+
+
+def test_labels_that_no_byte_holds_are_named(folder, tmp_path):
+    label = np.zeros((6, 5, 4), np.int16)
+    label[0] = 257  # 1, if it were cut to a byte
+    np.savez(folder / "A1.npz", image=np.zeros((6, 5, 4), np.uint8), label=label)
+    with pytest.raises(FileError, match="other labels than 0 and 1"):
+        unpack_left_atrium(folder, tmp_path / "out")
+
+
+def test_an_archive_that_is_cut_short_is_named(folder, tmp_path):
+    content = (folder / "A1.npz").read_bytes()
+    (folder / "A1.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(FileError, match="no left atrium case"):
+        unpack_left_atrium(folder, tmp_path / "out")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,13 +71,15 @@ def unpack_left_atrium(
 def _read(path: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Give image and label of a case as (z, y, x)."""
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             scale = float(content["scale"]) if "scale" in content else 1.0
             offset = float(content["offset"]) if "offset" in content else 0.0
             image = np.ascontiguousarray(content["image"].T, np.float32) * scale + offset
-            label = np.ascontiguousarray(content["label"].T, np.uint8)
-    except (OSError, ValueError, KeyError) as error:
+            label = np.ascontiguousarray(content["label"].T)
+    except (OSError, ValueError, KeyError, TypeError, MemoryError, BadZipFile, zlib.error) as error:
         raise FileError(f"{path} is no left atrium case: {error}.", "Fetch it again.") from error
     if image.ndim != 3 or image.shape != label.shape:
         raise FileError(f"{path} holds an image of {image.shape} and a label of {label.shape} voxels.")
-    return image.astype(np.float32), label
+    if not np.isin(label, (0, 1)).all():
+        raise FileError(f"{path} holds other labels than 0 and 1.", "Is it a left atrium?")
+    return image.astype(np.float32), label.astype(np.uint8)
