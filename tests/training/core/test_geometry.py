@@ -159,6 +159,11 @@ def test_unusable_shapes_are_refused(shape):
         Geometry(shape, np.eye(4))
 
 
+def test_a_grid_larger_than_any_number_is_refused():
+    with pytest.raises(GeometryError, match="larger than any scan"):
+        Geometry((10**400, 5, 6), np.eye(4))
+
+
 def test_a_grid_larger_than_any_scan_is_refused():
     with pytest.raises(GeometryError, match="larger than any scan"):
         Geometry((30_000, 5, 6), grid().affine)

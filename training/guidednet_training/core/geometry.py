@@ -202,7 +202,7 @@ def _check_affine(shape: tuple[int, ...], affine: NDArray[np.float64]) -> None:
     if spacing.min() < MIN_SPACING_MM or spacing.max() > MAX_SPACING_MM:
         limits = f"{MIN_SPACING_MM:g} to {MAX_SPACING_MM:g} mm"
         raise GeometryError(f"The voxel size (z, y, x) is {text} mm; {limits} was expected.", hint)
-    if (spacing * np.array(shape)).max() > MAX_EXTENT_MM:
+    if max(shape) > MAX_EXTENT_MM / MIN_SPACING_MM or (spacing * np.array(shape)).max() > MAX_EXTENT_MM:
         raise GeometryError(f"{shape} voxels of {text} mm are larger than any scan.", hint)
     if abs(np.linalg.det(affine[:3, :3] / spacing)) < MIN_VOLUME_RATIO:
         raise GeometryError("The affine is singular: its axes lie in one plane.", hint)
