@@ -131,6 +131,15 @@ def test_states_of_a_run_that_goes_well(run: RunFolder) -> None:
     assert run_state(run.folder) == "stopped"
 
 
+def test_a_damaged_word_of_the_launch_does_not_hide_the_state(run: RunFolder) -> None:
+    (run.folder / "process.json").write_text("{")
+    with EventLog(run.folder) as log:
+        log.emit(Started(kind="predict"))
+        assert run_state(run.folder) == "running"
+        log.emit(Finished(outcome="done"))
+    assert run_state(run.folder) == "done"
+
+
 def test_a_failed_run_says_so(run: RunFolder) -> None:
     with EventLog(run.folder) as log:
         log.emit(Started(kind="predict"))

@@ -75,7 +75,7 @@ def parse_request(text: str, origin: str) -> AnyRequest:
     try:
         kind = json.loads(text)["kind"]
         model = _KINDS[kind]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise SpecError(
             f"{origin}: not a request of a known kind.", f"Its 'kind' must be one of {', '.join(_KINDS)}."
         ) from error

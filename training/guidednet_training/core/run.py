@@ -17,7 +17,7 @@ from typing import IO, Any, Literal, Self
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from .errors import ProjectError
+from .errors import GuidedNetError, ProjectError
 from .events import EVENT, Event, Failed, Finished, Note, Step
 from .files import atomic_folder, read_text, write_text
 from .record import Record
@@ -318,7 +318,10 @@ def _launch_path(run: RunFolder) -> Path:
 
 def _launched_s(run: RunFolder) -> float:
     path = _launch_path(run)
-    return _Launch.parse(read_text(path), str(path)).spawned_s if path.is_file() else 0.0
+    try:
+        return _Launch.parse(read_text(path), str(path)).spawned_s if path.is_file() else 0.0
+    except GuidedNetError:  # damaged: one run must not hide the state of all others
+        return 0.0
 
 
 def _last_events(path: Path, since_s: float) -> list[Event]:
