@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,18 @@ import pytest
 from guidednet_training.core import label_pair, project_file
 from guidednet_training.core.bundle import BundleManifest, publish_bundle, resolve_bundle
 from guidednet_training.core.case import Annotation, OrganState, id_from_path
-from guidednet_training.core.errors import BundleError, FileError, GeometryError, ProjectError, SchemeError
+from guidednet_training.core.errors import (
+    BundleError,
+    FileError,
+    GeometryError,
+    ProjectError,
+    SchemeError,
+    SpecError,
+)
 from guidednet_training.core.geometry import Geometry
 from guidednet_training.core.moved_images import relocate_cases
 from guidednet_training.core.project import Project
-from guidednet_training.core.project_file import SplitRule, Upgrade
+from guidednet_training.core.project_file import PointerMove, ProjectFile, SplitRule, Upgrade
 from guidednet_training.core.request import PredictRequest
 from guidednet_training.core.run import RunFolder
 from guidednet_training.core.spec import NetSpec, PatchSpec, PreprocessSpec
@@ -84,6 +92,47 @@ def test_open_refuses_what_is_no_project_or_damaged(tmp_path: Path, project: Pro
 
 def edit(path: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    "content", ["", "\0\0", "[]", '{"schema_version": Infinity}', "[" * 100_000, '{"schema_version": 1}']
+)
+def test_a_damaged_project_file_is_told(project: Project, content: str) -> None:
+    (project.folder / "project.json").write_text(content)
+    with pytest.raises(ProjectError, match=r"project\.json"):
+        Project.open(project.folder)
+
+
+def test_a_history_that_goes_back_too_far_is_no_crash(project: Project) -> None:
+    back = PointerMove(action="rolled back", bundle=None, when="")
+    file = ProjectFile(name="p", scheme="FLARE_13", history=(back, back))
+    assert file.before() == ()
+    assert file.promoted("m").before() == (None,)
+
+
+def test_a_copied_case_folder_does_not_count_twice(project: Project, ct: Path) -> None:
+    project.add_case(ct, "a")
+    shutil.copytree(project.folder / "cases" / "a", project.folder / "cases" / "b")
+    with pytest.raises(ProjectError, match="is of case 'a', not 'b'"):
+        _ = project.cases
+    shutil.rmtree(project.folder / "cases" / "b")
+    assert [case.id for case in project.cases] == ["a"]
+
+
+def test_a_damaged_affine_is_told(project: Project, ct: Path) -> None:
+    project.add_case(ct, "a")
+    path = project.folder / "cases" / "a" / "case.json"
+    content = json.loads(path.read_text())
+    content["affine"][1] = [1.0, 2.0]
+    path.write_text(json.dumps(content))
+    with pytest.raises(SpecError, match="affine"):
+        project.labels("a")
+
+
+def test_a_damaged_word_of_the_writer_does_not_hide_that_there_is_one(project: Project) -> None:
+    (project.folder / "writer.json").write_text("{")
+    with pytest.raises(ProjectError, match="already open for writing by another process"):
+        Project.open(project.folder, write=True)
 
 
 def test_a_newer_schema_is_refused_and_left_alone(project: Project) -> None:

@@ -289,7 +289,7 @@ def _read_manifest(folder: Path) -> BundleManifest:
         raise BundleError(f"{folder} is not a model bundle: it has no {_MANIFEST}.")
     try:
         content = json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(
             f"{path} is damaged: it is not JSON.", "Fetch or publish the bundle again."
         ) from error

@@ -16,6 +16,7 @@ from .record import Record
 Split = Literal["train", "val", "test"]
 CASE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # a folder name on every system, never a path
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm")
+Row = tuple[float, float, float, float]
 CHANNEL = re.compile(r"_0000$")  # of the CT, which nnU-Net and FLARE put behind the id
 
 
@@ -63,7 +64,7 @@ class Case(Record):
     image: str = Field(description="path of the image, absolute or relative to the project folder")
     digest: str = Field(description="SHA-256 of the voxels and the affine")
     shape: tuple[int, int, int] = Field(description="voxels along z, y, x")
-    affine: tuple[tuple[float, ...], ...] = Field(description="4x4, (z, y, x, 1) to RAS+ mm")
+    affine: tuple[Row, Row, Row, Row] = Field(description="4x4, (z, y, x, 1) to RAS+ mm")
     split: Split
 
     @property

@@ -56,9 +56,11 @@ def case_record(case_id: str, image: str, volume: Volume, split: Split) -> Case:
         raise ProjectError(
             f"The path {image!a} holds bytes that are no UTF-8.", "Rename the file or folder."
         ) from error
-    affine = tuple(tuple(float(v) for v in row) for row in volume.geometry.affine)
-    shape = volume.geometry.shape
-    return Case(id=case_id, image=image, digest=volume.digest(), shape=shape, affine=affine, split=split)
+    geometry = volume.geometry
+    return Case(
+        id=case_id, image=image, digest=volume.digest(), shape=geometry.shape,
+        affine=geometry.affine.tolist(), split=split,
+    )  # fmt: skip
 
 
 def check_grid(case: Case, labels: Volume) -> None:

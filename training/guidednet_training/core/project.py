@@ -561,4 +561,10 @@ def _safe_name(name: str) -> str:
 
 
 def _read_case(path: Path) -> Case:
-    return Case.parse(read_text(path), str(path))
+    case = Case.parse(read_text(path), str(path))
+    if case.id != path.parent.name:  # a folder that was copied would count twice
+        raise ProjectError(
+            f"{path} is of case '{case.id}', not '{path.parent.name}'.",
+            "A case folder cannot be copied or renamed: give it its name back, or take it out of cases/.",
+        )
+    return case

@@ -103,7 +103,7 @@ class ProjectFile(Record):
         for move in self.history:
             if move.action == "promoted":
                 stack.append(move.bundle)
-            else:
+            elif len(stack) > 1:  # a file written by hand may go back further
                 stack.pop()
         return tuple(stack[:-1])
 
@@ -127,7 +127,7 @@ def parse_project_file(text: str, origin: str) -> tuple[ProjectFile, tuple[str, 
     try:
         content = json.loads(text)
         version = int(content["schema_version"])
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ProjectError(
             f"{origin} is damaged: it does not say its schema version.", "Restore it from a backup."
         ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .errors import FileError, ProjectError
+from .errors import FileError, GuidedNetError, ProjectError
 from .files import read_text, write_text
 from .project_file import utc_now
 from .record import Record
@@ -58,13 +58,18 @@ def take_writer_lock(folder: Path) -> FileLock:
 
 def _holder(folder: Path) -> str:
     path = folder / _HOLDER
-    if not path.is_file():
+    try:
+        writer = _Writer.parse(read_text(path), str(path))
+    except GuidedNetError:  # just written or just gone, or damaged
         return "by another process"
-    writer = _Writer.parse(read_text(path), str(path))
     return f"by process {writer.pid} on {writer.host} since {writer.since}"
 
 
 def free_writer_lock(folder: Path, lock: FileLock) -> None:
     """Let others write."""
-    (folder / _HOLDER).unlink(missing_ok=True)
-    lock.release()
+    try:
+        (folder / _HOLDER).unlink(missing_ok=True)
+    except OSError:  # read-only by now: who comes next writes its own
+        pass
+    finally:
+        lock.release()
