@@ -46,8 +46,8 @@ class Brushes:
         self._stroke: Stroke | None = None  # while the button is held
         self._centre: tuple[int, ...] = ()
         self._wanted = self._given = 0
-        self.settings.events.radius_mm.connect(self._fit)
-        self.settings.events.ball.connect(self._fit)
+        self.settings.events.radius_mm.connect(self.fit)
+        self.settings.events.ball.connect(self.fit)
         self.settings.events.smart.connect(self._name_strokes)
 
     # the case
@@ -67,15 +67,15 @@ class Brushes:
         self._layer, self._image, self._scheme = layer, image, scheme
         layer.prepare_twin = self.attach
         self.attach(layer)
-        self._fit()
-        layer.events.brush_size.connect(self._on_size)
         layer.events.n_edit_dimensions.connect(self._on_dimensions)
 
     def clear(self) -> None:
         """Let go of the case; the settings stay."""
         if self._layer is not None:
-            self._layer.events.brush_size.disconnect(self._on_size)
             self._layer.events.n_edit_dimensions.disconnect(self._on_dimensions)
+        for layer in self._attached:
+            layer.events.brush_size.disconnect(self._on_size)
+        self._attached = WeakSet()
         self._layer = self._image = self._scheme = self._stroke = None
         self.heed(None, {})
 
@@ -113,8 +113,10 @@ class Brushes:
         layer.shape_brush = partial(self._shape, layer)
         layer.mouse_drag_callbacks.insert(0, self._drag)  # before napari's own paints
         layer.mouse_wheel_callbacks.append(self._wheel)
+        layer.events.brush_size.connect(self._on_size)
         self._attached.add(layer)
         self._name_strokes()
+        self.fit()
 
     def _name_strokes(self, *_: object) -> None:
         for layer in self._attached:
@@ -189,21 +191,19 @@ class Brushes:
 
     # the radius
 
-    def _fit(self, *_: object) -> None:
-        """Give the layer the size and the dimensions that were set."""
-        layer = self._layer
-        if layer is None:
-            return
+    def fit(self, *_: object) -> None:
+        """Give the layers the radius and the dimensions that were set, as each view cuts the voxels."""
         dimensions = 3 if self.settings.ball else 2
-        if layer.n_edit_dimensions != dimensions:
-            layer.n_edit_dimensions = dimensions
-        size = _voxels(self.settings.radius_mm, layer)
-        if layer.brush_size != size:
-            layer.brush_size = size
+        if self._layer is not None and self._layer.n_edit_dimensions != dimensions:
+            self._layer.n_edit_dimensions = dimensions  # its twins follow
+        for layer in self._attached:
+            size = _voxels(self.settings.radius_mm, layer)
+            if layer.brush_size != size:
+                layer.brush_size = size
 
-    def _on_size(self, _event: Any = None) -> None:
-        layer = self._layer
-        if layer is not None and layer.brush_size != _voxels(self.settings.radius_mm, layer):
+    def _on_size(self, event: Any) -> None:
+        layer: GuardedLabels = event.source
+        if layer.brush_size != _voxels(self.settings.radius_mm, layer):
             radius_mm = layer.brush_size / 2 * _finest_mm(layer)
             self.settings.radius_mm = float(np.clip(radius_mm, *RADIUS_MM))
 

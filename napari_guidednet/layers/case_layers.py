@@ -67,6 +67,7 @@ class CaseLayers:
         self.compare = Compare(self)
         self.window_drag = WindowDrag(lambda: self.image)
         viewer.mouse_drag_callbacks.append(self.window_drag)
+        viewer.dims.events.order.connect(self.brushes.fit)  # another plane may have finer voxels
 
     @property
     def viewer(self) -> ViewerModel:

@@ -11,7 +11,8 @@ from .guarded import DescribedImage, Gate, GuardedLabels
 
 _IMAGE = ("opacity", "visible", "blending", "contrast_limits", "colormap", "gamma", "interpolation2d")
 _LABELS = ("opacity", "visible", "blending", "contour", "colormap", "show_selected_label")
-_BRUSH = ("mode", "selected_label", "brush_size", "n_edit_dimensions", "contiguous", "preserve_labels")
+# the size of the brush is kept in mm for all views, by `Brushes`
+_BRUSH = ("mode", "selected_label", "n_edit_dimensions", "contiguous", "preserve_labels")
 
 
 class Mirror:

@@ -154,6 +154,7 @@ class Planes:
         for layer in self.labels:
             layer.events.labels_update.disconnect(self._on_stroke)
             layer.events.labels_update.connect(self._on_stroke)
+        self._layers.brushes.fit()
         self._on_point()
 
     def _on_stroke(self, event: Any) -> None:

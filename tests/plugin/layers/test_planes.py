@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_guidednet.backend import AMOS_15
+from napari_guidednet.backend import AMOS_15, Annotation, Geometry, OrganState, Volume
 from napari_guidednet.layers.case_layers import CaseLayers
 from napari_guidednet.layers.display import window_limits
 from napari_guidednet.layers.planes import Planes
@@ -179,3 +179,41 @@ def test_a_drag_upwards_raises_the_centre():
     assert dragged((-160.0, 240.0), 0, -300) == (240.0, 640.0)
     low, high = dragged((0.0, 2.0), -3000, 0)
     assert high - low == 1.0  # never nothing
+
+
+@pytest.fixture
+def thin(tmp_path) -> CaseLayers:
+    """A case whose slices are nearer to each other than its pixels: 0.5 mm and 1 mm."""
+    affine = np.zeros((4, 4))
+    affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = 0.5, -1.0, -1.0, 1.0
+    geometry = Geometry((80, 40, 40), affine)
+    image = Volume(np.zeros((80, 40, 40), np.int16), geometry, "ct_hu")
+    annotation = Annotation(scheme=AMOS_15.name, organs=dict.fromkeys(AMOS_15.names, OrganState.UNTOUCHED))
+    case = OpenCase("thin", "train", image, np.zeros((80, 40, 40), np.uint8), annotation, AMOS_15)
+    layers = CaseLayers(ViewerModel())
+    layers.show(case, Correction(case))
+    return layers
+
+
+def _widths_mm(layer):
+    """Paint one dab in the middle; give how far it reaches along z, y, x."""
+    layer.data_setitem(tuple(np.nonzero(layer.data)), 0)
+    layer.paint((40, 20, 20), layer.selected_label)
+    found = np.argwhere(layer.data > 0)
+    return tuple((found.max(axis=0) - found.min(axis=0) + 1) * np.abs(layer.scale))
+
+
+def test_the_brush_has_its_radius_in_mm_in_every_view(thin: CaseLayers):
+    planes = Planes(thin)
+    axial, coronal, sagittal = planes.labels
+    thin.brushes.settings.radius_mm = 5.0
+    assert _widths_mm(axial) == pytest.approx((0.5, 11.0, 11.0), abs=1.1)
+    assert _widths_mm(coronal) == pytest.approx((11.0, 1.0, 11.0), abs=1.1)
+    assert _widths_mm(sagittal) == pytest.approx((11.0, 11.0, 1.0), abs=1.1)
+    thin.brushes.settings.ball = True
+    for layer in planes.labels:
+        assert _widths_mm(layer) == pytest.approx((11.0, 11.0, 11.0), abs=1.1)
+    thin.brushes.settings.ball = False
+    coronal.brush_size = 16  # as napari's keys [ and ] do there: 8 mm across
+    assert thin.brushes.settings.radius_mm == pytest.approx(4.0)
+    assert _widths_mm(axial)[2] == pytest.approx(8.0, abs=1.1)
