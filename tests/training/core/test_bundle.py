@@ -167,6 +167,13 @@ def test_a_name_is_never_a_path() -> None:
         manifest(name="../first")
 
 
+@pytest.mark.parametrize("name", ["../a", "a/../../b", "", "a.b", "x" * 40])
+def test_a_network_is_never_a_path(tmp_path: Path, name: str) -> None:
+    edit_manifest(publish(tmp_path / "a"), networks=[name], best=name)  # files of predictions are named by it
+    with pytest.raises(BundleError, match="networks"):
+        ModelBundle.read(tmp_path / "a")
+
+
 def test_a_reference_is_a_path_or_an_explained_error(tmp_path: Path) -> None:
     folder = publish(tmp_path / "first")
     assert resolve_bundle(str(folder)) == folder

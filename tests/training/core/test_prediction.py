@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from guidednet_training.core.errors import FileError
+from guidednet_training.core.errors import FileError, SpecError
 from guidednet_training.core.labels import AMOS_15
 from guidednet_training.core.phantom import make_phantom
 from guidednet_training.core.prediction import (
@@ -65,3 +67,14 @@ def test_records_of_before_are_read(tmp_path, record):
     older = "".join(x for x in text.splitlines(keepends=True) if not any(name in x for name in later))
     read = PredictionRecord.parse(older, "older")
     assert (read.networks, read.opinions) == ((), ())
+
+
+@pytest.mark.parametrize("field", ["maps", "networks", "opinions"])
+@pytest.mark.parametrize("name", ["../secret", "/../../tmp/secret", "a/b"])
+def test_a_record_cannot_lead_out_of_its_folder(tmp_path, labels, record, field, name):
+    folder = tmp_path / "model"
+    write_prediction(folder, labels, {}, record)
+    content = json.loads((folder / "prediction.json").read_text()) | {field: [name]}
+    (folder / "prediction.json").write_text(json.dumps(content))
+    with pytest.raises(SpecError, match=field):
+        read_prediction(folder)

@@ -19,7 +19,7 @@ from pydantic import Field
 from .case import CASE_ID
 from .errors import BundleError, GuidedNetError
 from .files import atomic_folder, read_text
-from .record import Record
+from .record import FilePart, Record
 from .spec import NetSpec, PatchSpec, PreprocessSpec
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class BundleManifest(Record):
         False,
         description="only the largest connected piece of each organ is kept; chosen on validation cases",
     )
-    networks: tuple[str, ...] = ("a",)
+    networks: tuple[FilePart, ...] = ("a",)
     best: str = "a"  # of `networks`, by validation
     settings: dict[str, Any] = Field(default_factory=dict)
     training_cases: dict[str, str] = Field(default_factory=dict, description="case id -> digest")

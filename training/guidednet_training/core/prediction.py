@@ -10,7 +10,7 @@ from pydantic import Field
 
 from .errors import FileError
 from .files import write_text
-from .record import Record
+from .record import FilePart, Record
 from .volume import Volume, read_volume, write_volume
 
 RECORD = "prediction.json"  # written last: a folder without it is an unfinished prediction
@@ -34,13 +34,13 @@ class PredictionRecord(Record):
     bundle: str
     scheme: str
     organs: dict[str, OrganMeasure]
-    maps: tuple[str, ...] = Field((), description="maps stored beside it as <name>.nii.gz, in [0, 1]")
+    maps: tuple[FilePart, ...] = Field((), description="maps stored beside it as <name>.nii.gz, in [0, 1]")
     confidence_kind: str = Field("cgmm_posterior", description="what the confidence map is")
     mean_confidence: float | None = Field(None, ge=0, le=1, description="over all organ voxels")
-    networks: tuple[str, ...] = Field(
+    networks: tuple[FilePart, ...] = Field(
         (), description="networks whose own labels are stored beside it as labels_<name>.nii.gz"
     )
-    opinions: tuple[str, ...] = Field(
+    opinions: tuple[FilePart, ...] = Field(
         (), description="others whose labels are stored in the same way: mixture, the class mixture"
     )
     largest_only: bool = Field(False, description="only the largest piece of each organ was kept")

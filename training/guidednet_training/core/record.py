@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import SpecError
+
+FilePart = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]  # of a file name; never a path
 
 
 class Record(BaseModel):
