@@ -1,4 +1,4 @@
-"""Names that are no plain words, and one damaged model among sound ones: messages, never a crash."""
+"""Odd names, places without rights, one damaged model among sound ones: messages, never a crash."""
 
 from __future__ import annotations
 
@@ -73,3 +73,12 @@ def test_one_damaged_model_does_not_hide_the_others(project: Path, capsys):
     assert "good" in said.out
     assert "Not readable: bad: " in said.err
     assert Project.open(project).bundles() == ("bad", "good")
+
+
+def test_what_may_not_be_read_is_a_message(project: Path, capsys, monkeypatch):
+    def forbidding(*arguments, **more):
+        raise PermissionError(13, "Permission denied", str(project))
+
+    monkeypatch.setattr(Project, "create", forbidding)
+    assert main(["new", str(project)]) == 1
+    assert f"{project} may not be read or written" in capsys.readouterr().err

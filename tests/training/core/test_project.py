@@ -1,5 +1,6 @@
 """A project keeps its promises: one writer, nothing half done, nothing trained on that should not be."""
 
+import errno
 import json
 import os
 import shutil
@@ -117,6 +118,32 @@ def test_a_copied_case_folder_does_not_count_twice(project: Project, ct: Path) -
         _ = project.cases
     shutil.rmtree(project.folder / "cases" / "b")
     assert [case.id for case in project.cases] == ["a"]
+
+
+def test_a_case_that_may_not_be_read_is_not_left_out_in_silence(
+    project: Project, ct: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.add_case(ct, "a")
+    stat = os.stat
+
+    def forbidding(path, **more):
+        if str(path).endswith("case.json"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **more)
+
+    monkeypatch.setattr(os, "stat", forbidding)
+    with pytest.raises(FileError, match=r"Could not read .*case\.json: Permission denied"):
+        _ = project.cases
+
+
+def test_a_project_that_may_not_be_read_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidding(path, **more):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    folder = project.folder
+    monkeypatch.setattr(Path, "is_file", forbidding)
+    with pytest.raises(FileError, match=r"Could not read .*: Permission denied"):
+        Project.open(folder)
 
 
 def test_a_damaged_affine_is_told(project: Project, ct: Path) -> None:

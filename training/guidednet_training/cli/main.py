@@ -67,6 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe went away: not worth a word
         sys.stderr.close()
         return 1
+    except PermissionError as error:  # of a place that the user named
+        _say(f"Error: {error.filename or 'A file'} may not be read or written.")
+        _say("Hint:  Check your rights on it and on the folders above it.")
+        return 1
     except Exception as error:
         _report_bug(error, argv)
         return 70

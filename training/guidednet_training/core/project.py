@@ -39,6 +39,7 @@ from .run import RunFolder
 from .volume import Volume, read_volume
 from .writer_lock import free_writer_lock, take_writer_lock
 
+_RIGHTS = "Check your rights on the folder."
 _DAY_S = 86_400.0  # unfinished work in folders that jobs write to may belong to a living job
 
 
@@ -109,7 +110,11 @@ class Project:
         """
         folder = Path(folder).resolve()
         path = folder / "project.json"
-        if not path.is_file():
+        try:
+            found = path.is_file()
+        except OSError as error:
+            raise FileError(f"Could not read {folder}: {error.strerror or error}.", _RIGHTS) from error
+        if not found:
             raise ProjectError(f"{folder} is not a project: it has no project.json.", "Make one first.")
         lock = take_writer_lock(folder) if write else None
         try:
@@ -167,8 +172,7 @@ class Project:
     @property
     def cases(self) -> tuple[Case, ...]:
         """All cases, by id."""
-        folders = sorted((self._folder / "cases").glob("*/case.json"))
-        return tuple(_read_case(path) for path in folders if not path.parent.name.startswith(PARTIAL))
+        return tuple(_read_case(path) for path in _case_files(self._folder / "cases"))
 
     def case(self, case_id: str) -> Case:
         """Give a case; ProjectError when there is none of this id."""
@@ -558,6 +562,18 @@ def _safe_name(name: str) -> str:
             f"'{name}' cannot be a name here.", "Use up to 64 letters, digits, dots, dashes and underscores."
         )
     return name
+
+
+def _case_files(cases: Path) -> list[Path]:
+    """Give every case.json; a folder that may not be read is an error, for its case would be left out."""
+    try:
+        names = sorted(os.listdir(cases)) if cases.exists() else []
+        paths = [cases / name / "case.json" for name in names if not name.startswith(PARTIAL)]
+        return [path for path in paths if path.is_file()]
+    except OSError as error:
+        raise FileError(
+            f"Could not read {error.filename or cases}: {error.strerror or error}.", _RIGHTS
+        ) from error
 
 
 def _read_case(path: Path) -> Case:
