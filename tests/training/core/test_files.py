@@ -31,6 +31,15 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert names(tmp_path / "new") == {"a.json"}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_a_file_that_is_replaced_keeps_its_rights(tmp_path: Path) -> None:
+    write_text(tmp_path / "a", "1")
+    for rights in (0o600, 0o664):
+        (tmp_path / "a").chmod(rights)
+        write_text(tmp_path / "a", "2")
+        assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == rights
+
+
 def test_nobody_sees_the_new_file_before_it_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "a.nii.gz"
     target.write_bytes(b"old")

@@ -43,6 +43,8 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         make_folder(target.parent)
         yield partial
         _flush(partial)
+        with suppress(FileNotFoundError):  # a file that is replaced keeps its rights
+            shutil.copymode(target, partial)
         os.replace(partial, target)
         flush_folder(target.parent)
     except OSError as error:
