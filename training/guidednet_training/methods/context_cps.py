@@ -56,7 +56,9 @@ class ContextCPS(Method):
     Reconstructed: the paper states two networks, two overlapping patches, pseudo-labels from "the
     overlapped regions", CE + Dice, and its training table, but no loss formula, overlap, weight or ramp.
     Voxels outside the overlap have no unlabelled loss. One batch holds two patches per unlabelled
-    draw. `original` lacks what this program has not: z-scored intensities and Nesterov momentum.
+    draw. L_sup is half of CE + Dice, as in the common protocol: beside it L_ca weighs twice what it would
+    beside the paper's sum. `original` lacks what this program has not: z-scored intensities and Nesterov
+    momentum.
     """
 
     name = "context_cps"

@@ -30,7 +30,8 @@ class SelfTraining(Method):
     how wide its network is (41.22 million parameters; the width in `original` is a guess), how it
     augments, or how labelled and pseudo-labelled cases are mixed: these are reconstructed. It
     normalises by mean and deviation; here intensities are scaled by percentiles, which the networks'
-    instance normalisation makes nearly the same.
+    instance normalisation makes nearly the same. As in the common protocol the loss is half that sum,
+    which AdamW does not notice.
     """
 
     name = "self_training"
