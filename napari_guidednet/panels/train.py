@@ -73,6 +73,7 @@ class TrainPanel(QWidget):
 
     def _connect(self) -> None:
         session, board = self.desk.session, self.desk.board
+        session.project_changed.connect(self._on_project)
         for signal in (session.project_changed, session.cases_changed, session.bundles_changed):
             signal.connect(self.refresh)
         session.project_changed.connect(self._list_runs)
@@ -134,6 +135,9 @@ class TrainPanel(QWidget):
             self.cost.setText(f"⚠ {self._trouble}")
             self.cost.show()
         self._enable()
+
+    def _on_project(self, *_: object) -> None:
+        self._waiting = False  # nobody has asked for a training of this one
 
     def _on_choice(self) -> None:
         self._waiting = False  # something else may be wanted now

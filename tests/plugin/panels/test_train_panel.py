@@ -1,5 +1,7 @@
 """One click trains; the chart, the progress and the buttons follow what the run says."""
 
+import shutil
+
 import pytest
 
 from napari_guidednet.backend import events
@@ -171,6 +173,18 @@ def test_a_start_that_waits_is_given_up_when_something_else_is_chosen(opened, no
     oracle.found, oracle.news = pace, True
     opened.desk.ticker.tick()
     assert not no_process
+
+
+def test_a_start_that_waits_starts_nothing_in_a_project_opened_meanwhile(opened, no_process, tmp_path):
+    twin = shutil.copytree(opened.desk.session.project.folder, tmp_path / "twin")
+    oracle = opened.desk.forecast
+    pace, oracle.found = oracle.found, None
+    opened.train.start.click()
+    opened.desk.open_project(twin)
+    oracle.found, oracle.news = pace, True
+    opened.desk.ticker.tick()
+    assert not no_process
+    assert opened.train.start.isEnabled()
 
 
 def test_nothing_is_measured_while_nobody_looks(opened):
