@@ -53,7 +53,11 @@ class Mending:
             return
         work = partial(work_out, place, correction, self._desk.session.opened)
         self._desk.in_thread(
-            self.words(place), work, partial(self._write, correction, place), key="repair", quiet=True
+            self.words(place),
+            work,
+            partial(self._write, correction, place),
+            key=f"repair {place.kind} {place.organ} {place.centre}",  # the next place replaces nothing
+            quiet=True,
         )
 
     def follow(self, change: Change) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -111,6 +113,23 @@ def test_one_key_mends_and_undo_takes_it_back(with_crumb, qtbot):
     with_crumb.status.action.click()
     assert (correction.labels[:2, :2, :2] == LIVER).all()
     assert _notes(with_crumb).verdict(crumb) is None
+
+
+def test_two_places_mended_in_quick_succession_are_both_mended(with_crumb, qtbot):
+    places, correction, gate = with_crumb.correct.places, with_crumb.desk.correction, threading.Event()
+    far = tuple(slice(n - 2, n) for n in correction.labels.shape)
+    correction.write(far, np.full((2, 2, 2), LIVER, np.uint8), "paint")
+    places.again.click()
+    crumbs = lambda: [p for p in places.tour.worth if (p.organ, p.kind) == ("liver", "pieces")]  # noqa: E731
+    qtbot.waitUntil(lambda: len(crumbs()) == 2, timeout=60_000)
+    with_crumb.desk.in_thread("Holding", lambda: gate.wait(20), lambda _: None, quiet=True)
+    for crumb in crumbs():
+        places.table.visited.emit(crumb)
+        places.fix.click()
+    gate.set()
+    qtbot.waitUntil(lambda: not with_crumb.desk.loader.busy, timeout=60_000)
+    assert not correction.labels[:2, :2, :2].any()
+    assert not correction.labels[far].any()
 
 
 def test_what_the_key_will_do_is_said_before_it_is_pressed(with_crumb):
