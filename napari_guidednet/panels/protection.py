@@ -24,6 +24,7 @@ class ProtectionBox(QWidget):
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.desk = desk
+        self._seeking: Correction | None = None  # the body of its case is being sought
         self.slice = button(
             "Confirm slice",
             "You vouch for the axial slice that is shown: nothing changes it until you reopen it "
@@ -77,7 +78,7 @@ class ProtectionBox(QWidget):
         count = len(correction.confirmed_slices)
         self.state.setText(f"{'this one is confirmed; ' if confirmed else ''}{count} confirmed")
         with QSignalBlocker(self.inside):
-            self.inside.setChecked(correction.inside_body)
+            self.inside.setChecked(correction.inside_body or self._seeking is correction)
 
     def _shown(self) -> int | None:
         """Give the axial slice that is shown, counted on the grid of the case."""
@@ -110,6 +111,7 @@ class ProtectionBox(QWidget):
         correction = self.desk.correction
         if correction is None:
             return
+        self._seeking = correction if on else None
         if not on:
             correction.keep_inside(None)
             self.desk.say(f"Organs of {correction.case.id} may be written anywhere again.")
@@ -119,12 +121,20 @@ class ProtectionBox(QWidget):
             partial(find_outside, correction.case.image),
             partial(self._found, correction),
             key="body",
+            otherwise=self._give_up,
         )
 
     def _found(self, correction: Correction, outside: Outside) -> None:
+        if self._seeking is not correction:
+            return  # unticked meanwhile
+        self._seeking = None
         if correction is self.desk.correction:
             correction.keep_inside(outside)
             self.desk.say(f"Nothing writes organs outside the body of {correction.case.id} now.")
+
+    def _give_up(self) -> None:
+        self._seeking = None
+        self._refresh()
 
 
 def _let_go(signal: object, slot: object) -> None:

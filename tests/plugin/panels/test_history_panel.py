@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QTimer
@@ -106,6 +108,27 @@ def test_organs_can_be_kept_inside_the_body(with_case, history, qtbot):
     history.protection.inside.setChecked(False)
     _paint(with_case, (0, 0, 0))
     assert with_case.desk.correction.labels.any()
+
+
+def test_what_is_unticked_while_the_body_is_sought_stays_off(with_case, history, qtbot):
+    gate = threading.Event()
+    with_case.desk.in_thread("Holding", lambda: gate.wait(20), lambda _: None, quiet=True)
+    history.protection.inside.setChecked(True)
+    history.protection.inside.setChecked(False)
+    gate.set()
+    qtbot.waitUntil(lambda: not with_case.desk.loader.busy, timeout=60_000)
+    assert not with_case.desk.correction.inside_body
+    assert not history.protection.inside.isChecked()
+
+
+def test_the_tick_stays_while_the_body_is_sought(with_case, history, qtbot):
+    gate = threading.Event()
+    with_case.desk.in_thread("Holding", lambda: gate.wait(20), lambda _: None, quiet=True)
+    history.protection.inside.setChecked(True)
+    with_case.desk.layers.go_to((3, 3, 3))  # somebody scrolls meanwhile
+    assert history.protection.inside.isChecked()
+    gate.set()
+    qtbot.waitUntil(lambda: with_case.desk.correction.inside_body, timeout=60_000)
 
 
 def test_versions_are_listed_compared_and_restored(with_case, history, qtbot):
