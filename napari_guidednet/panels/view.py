@@ -165,7 +165,7 @@ class ViewBox(QWidget):
     def next_window(self) -> None:
         """Take the next window of the list."""
         known = len(WINDOWS)  # what follows in the box is a window set by the mouse
-        following = (self.window_preset.currentIndex() + 1) % known
+        following = (min(self.window_preset.currentIndex(), known - 1) + 1) % known
         self.window_preset.setCurrentIndex(following)
         centre, width = WINDOWS[self.window_preset.currentData()]
         self.desk.say(

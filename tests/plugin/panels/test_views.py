@@ -102,6 +102,7 @@ def test_a_window_set_by_the_mouse_is_named_and_a_preset_takes_it_away(box, with
     layers.image.contrast_limits = (0, 300)
     assert box.window_preset.currentText() == "150 / 300 HU"
     box.next_window()
+    assert box.window_preset.currentText() == "Abdomen"  # the first, after one that is not of the list
     assert box.window_preset.currentText() in with_case.status.happened.text()
     assert tuple(layers.image.contrast_limits) != (0, 300)
     layers.set_limits(window_limits("Bone"))
