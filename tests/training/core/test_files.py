@@ -40,6 +40,16 @@ def test_a_file_that_is_replaced_keeps_its_rights(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == rights
 
 
+def test_a_share_that_knows_no_rights_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*arguments: object, **more: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    write_text(tmp_path / "a", "1")
+    monkeypatch.setattr(os, "chmod", refusing)
+    write_text(tmp_path / "a", "2")
+    assert read_text(tmp_path / "a") == "2"
+
+
 def test_nobody_sees_the_new_file_before_it_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "a.nii.gz"
     target.write_bytes(b"old")

@@ -43,7 +43,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         make_folder(target.parent)
         yield partial
         _flush(partial)
-        with suppress(FileNotFoundError):  # a file that is replaced keeps its rights
+        with suppress(OSError):  # rights stay as they were, where the share knows any
             shutil.copymode(target, partial)
         os.replace(partial, target)
         flush_folder(target.parent)
