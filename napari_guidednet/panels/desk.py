@@ -17,7 +17,7 @@ from ..state.correction import Correction
 from ..state.forecast import Forecast
 from ..state.jobs import Job, JobBoard
 from ..state.merging import Merging, plan_merge
-from ..state.session import Prediction, Session
+from ..state.session import OpenCase, Prediction, Session
 from .autosave import Autosave
 from .load import Loader, Outcome
 from .opening import Opening
@@ -355,10 +355,11 @@ class Desk(QObject):
     def _on_ended(self, job: Job) -> None:
         self.session.bundles_changed.emit()
         self.session.cases_added()
-        if job.state != "done":
+        case, done = self.session.case, job.cases_done if job.kind == "predict" else ()
+        if case is not None and case.id in done:  # it may be, though the run was stopped
+            self._take_segmented(job, case)
+        elif job.state != "done":
             self.say(f"{job.title}: {job.message}")
-        elif job.kind == "predict":
-            self._on_segmented(job)
         elif job.kind == "train":
             self.say(
                 f"Training is done: {job.bundle}. Compare it with the model in use."
@@ -369,11 +370,7 @@ class Desk(QObject):
             self.say(f"{job.title}: done.")
         self.work_changed.emit()
 
-    def _on_segmented(self, job: Job) -> None:
-        case = self.session.case
-        if case is None or case.id not in job.cases_done:
-            self.say(f"{job.title}: done.")
-            return
+    def _take_segmented(self, job: Job, case: OpenCase) -> None:
         bundle = job.request.bundle if isinstance(job.request, PredictRequest) else None
         read = partial(self.session.load_prediction, case.id, bundle)
         self.in_thread(f"Reading the labels of {case.id}", read, self.use_prediction, key="prediction")

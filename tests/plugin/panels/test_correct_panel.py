@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt
 
 from napari_guidednet.backend import OrganState
 from napari_guidednet.panels.organs import CONFIRM, LOCK, SHOW, STATE, SURE, VOLUME
+from napari_guidednet.state import jobs
 
 
 @pytest.fixture
@@ -33,6 +34,19 @@ def test_a_case_nobody_has_touched_takes_the_models_labels_when_opened(predicted
     assert _cell(predicted, "liver", STATE).text() == "predicted"
     assert _cell(predicted, "liver", SURE).text() == "40 %"
     assert float(_cell(predicted, "liver", VOLUME).text()) > 0
+
+
+def test_the_labels_of_the_open_case_come_in_though_the_run_was_stopped_after_it(
+    with_case, store_prediction, monkeypatch, qtbot
+):
+    monkeypatch.setattr(jobs, "spawn", lambda folder: None)
+    desk = with_case.desk
+    job = desk.segment(["unlabelled", "held-out"], "tiny")
+    store_prediction(desk.session.project, "tiny")
+    job.cases_done = ["unlabelled"]
+    desk.board._set_state(job, "stopped")
+    qtbot.waitUntil(lambda: desk.session.prediction is not None, timeout=60_000)
+    assert desk.correction.labels.any()
 
 
 def test_taking_labels_over_can_be_undone(predicted):
