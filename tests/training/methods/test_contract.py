@@ -172,6 +172,18 @@ def test_same_seed_same_losses_other_seed_others(name):
     assert any(not torch.equal(first[term], other[term]) for term in first)
 
 
+def test_no_network_starts_as_one_of_the_run_with_the_next_seed(name):
+    runs = [dict(make(name, seed).networks()) for seed in (0, 1)]
+    for mine in runs[0].values():
+        for other in runs[1].values():
+            for (key, weight), theirs in zip(mine.named_parameters(), other.parameters(), strict=True):
+                if (
+                    weight.ndim == 5 and weight.numel() > 100
+                ):  # up to scale: they may be initialised otherwise
+                    alike = torch.cosine_similarity(weight.detach().flatten(), theirs.detach().flatten(), 0)
+                    assert abs(float(alike)) < 0.5, key
+
+
 def test_settings_survive_json_and_explain_themselves(name):
     kind = METHODS[name].Settings
     settings = kind()

@@ -80,3 +80,8 @@ class MethodContext:
     labelled_patches: int = 1
     seed: int = 0
     patch: tuple[int, int, int] = (64, 128, 128)
+
+    @property
+    def second_seed(self) -> int:
+        """Seeds what is beside the first network: far away, for runs are repeated with the next seeds."""
+        return self.seed + 1_000_003

@@ -48,7 +48,7 @@ class DAN(Method):
     def __init__(self, context: MethodContext, settings: CriticSettings) -> None:
         super().__init__(context, settings)
         self.net_a = build_net(context.net, context.n_classes, init="kaiming", seed=context.seed)
-        self.critic = build_critic(context.n_classes, settings.critic_width, context.seed + 1)
+        self.critic = build_critic(context.n_classes, settings.critic_width, context.second_seed)
         self.labelled_loss = settings.labelled_loss(context)
 
     def networks(self) -> dict[str, SegNet]:

@@ -68,7 +68,8 @@ class DHC(Method):
     def __init__(self, context: MethodContext, settings: DHCSettings) -> None:
         super().__init__(context, settings)
         self.net_a, self.net_b = (
-            build_net(context.net, context.n_classes, init="kaiming", seed=context.seed + i) for i in range(2)
+            build_net(context.net, context.n_classes, init="kaiming", seed=seed)
+            for seed in (context.seed, context.second_seed)
         )
         self.difficulty = DifficultyWeights(self.n_classes, settings.difficulty_steps)
         self.distribution = ClassWeights(

@@ -67,7 +67,7 @@ class DTC(Method):
         super().__init__(context, settings)
         self.net_a = build_net(context.net, context.n_classes, init="kaiming", seed=context.seed)
         self.distance = build_distance_head(
-            self.net_a.feature_channels, context.n_classes - 1, context.seed + 1
+            self.net_a.feature_channels, context.n_classes - 1, context.second_seed
         )
         self.labelled_loss = settings.labelled_loss(context)
 

@@ -14,7 +14,7 @@ from .contract import MethodContext
 def build_pair(context: MethodContext) -> tuple[SegNet, SegNet]:
     """Build two networks of the same structure: A Kaiming-, B Xavier-initialised."""
     a = build_net(context.net, context.n_classes, init="kaiming", seed=context.seed)
-    b = build_net(context.net, context.n_classes, init="xavier", seed=context.seed + 1)
+    b = build_net(context.net, context.n_classes, init="xavier", seed=context.second_seed)
     return a, b
 
 

@@ -59,7 +59,7 @@ class SASSnet(Method):
         super().__init__(context, settings)
         organs = context.n_classes - 1
         self.net_a = build_net(context.net, context.n_classes, init="kaiming", seed=context.seed)
-        self.distance = build_distance_head(self.net_a.feature_channels, organs, context.seed + 1)
+        self.distance = build_distance_head(self.net_a.feature_channels, organs, context.second_seed)
         self.critic = build_critic(organs, settings.critic_width, context.seed + 2)
         self.labelled_loss = settings.labelled_loss(context)
 
