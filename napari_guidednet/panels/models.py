@@ -48,6 +48,7 @@ ORGAN_TIPS = (
 PROMOTED = "segments from now on; can be rolled back"
 SELECTED = f"The selected model {PROMOTED}"
 TO_STARTER = "Rolling back leads to the starter model"
+OWN = "; its Dice is that on the cases it came with, not on yours"
 BETTER, WORSE = QColor("#2e9e4f"), QColor("#d9483b")  # readable on dark and on light ground
 NOTICEABLE = 0.005  # a smaller change of Dice is left uncoloured
 
@@ -128,7 +129,9 @@ class ModelsPanel(QWidget):
                     cases,
                     "✔" if row.current else "",
                 )
-                self.models.fill(number, texts, f"{row.name}, made {row.created}")
+                self.models.fill(
+                    number, texts, f"{row.name}, made {row.created}{OWN if row is starter else ''}"
+                )
             self.models.clearSelection()
             if wanted is not None:
                 self.select(wanted)
