@@ -182,6 +182,18 @@ def test_half_precision_does_not_make_the_gradient_of_a_small_term_look_dead(tmp
 
 
 @pytest.mark.usefixtures("half_on_a_cpu")
+def test_a_gradient_that_overflows_in_half_precision_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guidednet_training.engine.loop._loss_scale", lambda _: 2.0**40)
+    train = spec("supervised", 1, gradients_every=1, precision="16-mixed")
+    result, events = run(make("supervised"), train, tmp_path)
+    (step,) = (event for event in events if isinstance(event, Step))
+    assert result.done == 1
+    assert set(step.terms) == {"segmenter.supervised", "lr"}
+
+
+@pytest.mark.usefixtures("half_on_a_cpu")
 def test_half_precision_resumes_with_the_scale_it_had(tmp_path: Path) -> None:
     train = spec("supervised", 4, precision="16-mixed")  # the scale has doubled after two steps
     whole, first, second = (make("supervised") for _ in range(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -171,7 +172,10 @@ def _loss_scale(fabric: Fabric) -> float:
 
 
 def _gradient_norms(method: Method, losses: Losses, scale: float) -> dict[str, float]:
-    """Give the gradient norm of every term: at the last stages of the shipped networks, or at its player."""
+    """Give the gradient norm of every term: at the last stages of the shipped networks, or at its player.
+
+    One that is not finite is left out: in half precision the losses are scaled up until a gradient overflows.
+    """
     watched = method.players()
     watched["segmenter"] = [p for net in method.networks().values() for p in net.late_parameters()]
     norms = {}
@@ -181,9 +185,9 @@ def _gradient_norms(method: Method, losses: Losses, scale: float) -> dict[str, f
                 scaled, parameters = scale * value, watched[player]
                 grads = torch.autograd.grad(scaled, parameters, retain_graph=True, allow_unused=True)
                 squares = [g.float().square().sum() for g in grads if g is not None]
-                norms[f"gradient.{player}.{term}"] = (
-                    float(torch.stack(squares).sum().sqrt()) / scale if squares else 0.0
-                )
+                norm = float(torch.stack(squares).sum().sqrt()) / scale if squares else 0.0
+                if math.isfinite(norm):
+                    norms[f"gradient.{player}.{term}"] = norm
     return norms
 
 
