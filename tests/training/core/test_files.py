@@ -50,6 +50,16 @@ def test_a_share_that_knows_no_rights_can_be_written(tmp_path: Path, monkeypatch
     assert read_text(tmp_path / "a") == "2"
 
 
+def test_a_drive_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(folder: Path, **options: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "The system cannot find the path specified", str(folder))
+
+    monkeypatch.setattr(Path, "is_dir", lambda _: False)
+    monkeypatch.setattr(Path, "mkdir", absent)
+    with pytest.raises(FileError, match="cannot find the path"):
+        write_text(Path("/drive/a.json"), "1")
+
+
 def test_nobody_sees_the_new_file_before_it_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "a.nii.gz"
     target.write_bytes(b"old")

@@ -168,7 +168,8 @@ def make_folder(folder: Path) -> None:
     """Make a folder and those it lies in, so that a power failure takes neither them nor what is in them."""
     if folder.is_dir():
         return
-    make_folder(folder.parent)
+    if folder != folder.parent:  # a drive that is not there has no parent
+        make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     flush_folder(folder.parent)
 
