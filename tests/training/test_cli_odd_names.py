@@ -55,6 +55,21 @@ def test_a_name_that_is_no_utf8_is_left_out(project: Path, tmp_path: Path, capsy
     assert [case.id for case in Project.open(project).cases] == ["a"]
 
 
+def test_a_ct_is_not_looked_for_where_the_name_is_no_utf8(project: Path, tmp_path: Path, capsys):
+    write_ct(tmp_path / "a.nii.gz")
+    with Project.open(project, write=True) as opened:
+        opened.add_case(tmp_path / "a.nii.gz")
+    odd = os.fsencode(tmp_path) + b"/M\xfcller"
+    try:
+        os.mkdir(odd)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    os.rename(tmp_path / "a.nii.gz", odd + b"/a.nii.gz")
+    assert main(["relocate", str(project), os.fsdecode(odd)]) == 1
+    assert "holds bytes that are no UTF-8" in "".join(capsys.readouterr())
+    assert Project.open(project).case("a").image == str(tmp_path / "a.nii.gz")
+
+
 def test_one_damaged_model_does_not_hide_the_others(project: Path, capsys):
     for name in ("good", "bad", "old"):
         publish_bundle(

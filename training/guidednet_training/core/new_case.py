@@ -49,13 +49,7 @@ def current_author() -> str:
 
 
 def case_record(case_id: str, image: str, volume: Volume, split: Split) -> Case:
-    """Describe a CT as a case; ProjectError where its path cannot be written down."""
-    try:
-        image.encode()
-    except UnicodeEncodeError as error:
-        raise ProjectError(
-            f"The path {image!a} holds bytes that are no UTF-8.", "Rename the file or folder."
-        ) from error
+    """Describe a CT as a case."""
     geometry = volume.geometry
     return Case(
         id=case_id, image=image, digest=volume.digest(), shape=geometry.shape,
@@ -76,6 +70,17 @@ def check_grid(case: Case, labels: Volume) -> None:
 
 def _mm(spacing: tuple[float, float, float]) -> str:
     return " x ".join(f"{step:.4g}" for step in spacing)
+
+
+def checked_text(path: str) -> str:
+    """Give the path as it is; ProjectError where it cannot be written down."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise ProjectError(
+            f"The path {path!a} holds bytes that are no UTF-8.", "Rename the file or folder."
+        ) from error
+    return path
 
 
 def source_of(image: Path | str | Volume) -> Path:

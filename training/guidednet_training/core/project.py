@@ -27,6 +27,7 @@ from .new_case import (
     case_record,
     check_grid,
     check_labels,
+    checked_text,
     copy_image,
     imported_annotation,
     named_path,
@@ -294,7 +295,7 @@ class Project:
             path = Path(os.path.relpath(path, self._folder))
         self._check_new(case)
         with atomic_folder(folder) as partial:
-            lent = case.model_copy(update={"image": path.as_posix()})
+            lent = case.model_copy(update={"image": checked_text(path.as_posix())})
             write_text(partial / "case.json", lent.to_json())
         return lent
 
@@ -507,7 +508,7 @@ class Project:
 
     def _stored_path(self, path: Path) -> str:
         inside = path.is_relative_to(self._folder)
-        return path.relative_to(self._folder).as_posix() if inside else str(path)
+        return checked_text(path.relative_to(self._folder).as_posix() if inside else str(path))
 
     def _check_new(self, case: Case) -> None:
         same = next((other.id for other in self.cases if other.digest == case.digest), None)
