@@ -47,7 +47,7 @@ class Opening:
             partial(self._read, project, case_id, self._desk.autosave.flushing()),
             partial(self._show, project, news),
             key="case",
-            rescue=partial(self._offer_repair, case_id),
+            rescue=partial(self._offer_repair, project, case_id),
         )
 
     def _read(self, project: Project | None, case_id: str, flush: Callable[[], None]) -> _Read | None:
@@ -84,17 +84,20 @@ class Opening:
 
     # a damaged case
 
-    def _offer_repair(self, case_id: str, error: Exception) -> None:
-        if isinstance(error, DamagedError):
-            self._desk.offered.emit("Open with what is whole", partial(self._repair, case_id))
+    def _offer_repair(self, project: Project | None, case_id: str, error: Exception) -> None:
+        if isinstance(error, DamagedError) and self._desk.session.project is project:
+            self._desk.offered.emit("Open with what is whole", partial(self._repair, project, case_id))
 
-    def _repair(self, case_id: str) -> None:
-        session = self._desk.session
-        work, then = partial(session.repair_case, case_id), partial(self._repaired, session.project, case_id)
+    def _repair(self, project: Project | None, case_id: str) -> None:
+        work, then = partial(self._mend, project, case_id), partial(self._repaired, project, case_id)
         self._desk.in_thread(f"Repairing {case_id}", work, then, key="case")
 
-    def _repaired(self, project: Project | None, case_id: str, news: str) -> None:
-        if self._desk.session.project is not project:
+    def _mend(self, project: Project | None, case_id: str) -> str | None:
+        session = self._desk.session
+        return session.repair_case(case_id) if session.project is project else None
+
+    def _repaired(self, project: Project | None, case_id: str, news: str | None) -> None:
+        if news is None or self._desk.session.project is not project:
             return
         self._desk.session.cases_added()
         self.open(case_id, news)

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from napari_guidednet.backend import Project, make_phantom, make_sample_project, write_volume
+from napari_guidednet.backend import DamagedError, Project, make_phantom, make_sample_project, write_volume
 from napari_guidednet.state.correction import Correction
 from napari_guidednet.state.session import Session
 
@@ -61,6 +61,24 @@ def test_cases_that_wait_to_be_added_do_not_go_to_another_project(
     _quiet(opened, qtbot)
     assert "fresh" not in [case.id for case in opened.desk.session.project.cases]
     assert "fresh" in opened.status.happened.text()
+
+
+def test_a_case_is_not_repaired_in_another_project_that_has_one_of_its_name(opened, twin, qtbot, monkeypatch):
+    def damaged(self, case_id):
+        raise DamagedError("The labels were damaged.", "Repair them.")
+
+    repaired = []
+    monkeypatch.setattr(Session, "load_case", damaged)
+    monkeypatch.setattr(Session, "repair_case", lambda self, case_id: repaired.append(self.opened.folder))
+    opened.desk.open_case("labelled")
+    qtbot.waitUntil(lambda: not opened.status.action.isHidden(), timeout=60_000)
+    gate = threading.Event()
+    opened.desk.loader.load("Holding", lambda: gate.wait(20), lambda _: None)
+    opened.status.action.click()
+    opened.desk.open_project(twin)
+    gate.set()
+    _quiet(opened, qtbot)
+    assert not repaired
 
 
 def test_a_wrong_folder_closes_nothing(with_case, tmp_path):
