@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations
+
 import pytest
 import torch
 from torch import nn
@@ -84,6 +87,14 @@ def test_plain_networks_get_a_branch_of_queries_that_is_not_shipped() -> None:
     assert method.branches["a"].stride == 4
     played = {id(p) for p in method.players()["segmenter"]}
     assert played == {id(p) for p in method.parameters()}
+
+
+def test_no_branch_starts_as_one_of_the_run_with_the_next_seed() -> None:
+    context = MethodContext(NetSpec(width=4, queries=8), 3, [100, 10, 1])
+    first, second = (build_method("dkuxnet", {}, replace(context, seed=seed)).branches for seed in (0, 1))
+    branches = (*first.values(), *second.values())
+    weights = [next(p for p in branch.parameters() if p.ndim > 1) for branch in branches]
+    assert not any(torch.equal(one, other) for one, other in combinations(weights, 2))
 
 
 @pytest.mark.parametrize("name", ["uxnet", "dkuxnet"])

@@ -221,7 +221,8 @@ class DKUXNetMethod(Method):
     def _build_branches(self, context: MethodContext) -> dict[str, QueryDecoder]:
         """Give query branches to the networks that have none."""
         found = {}
-        for offset, (name, net) in enumerate(self.networks().items()):
+        seeds = (context.seed, context.second_seed)
+        for seed, (name, net) in zip(seeds, self.networks().items(), strict=False):
             if isinstance(net, DKUXNet):
                 continue
             if not net.stage_channels:
@@ -229,7 +230,6 @@ class DKUXNetMethod(Method):
                     f"The network '{context.net.name}' does not show its decoder to queries.",
                     "Choose the network dkuxnet, uxnet or unet3d for the method dkuxnet.",
                 )
-            seed = context.seed + 2 + offset  # the networks themselves have the first two
             found[name] = build_queries(net.stage_channels, context.net.queries, self.settings.stride, seed)
         return found
 
