@@ -4,13 +4,14 @@ Usage: python benchmarks/held_out_confidence.py BUNDLE PROJECT
 
 BUNDLE may be "starter". The validation cases of PROJECT with confirmed organs are used; each in turn is left
 out, the reading of the mixture is fitted on the others, and measured on the one left out. Rows: nothing
-fitted, the temperature alone, temperature and class prior.
+fitted, the temperature alone, temperature and class prior. Background is
+measured where every organ is confirmed.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,9 +42,10 @@ def main() -> None:
         cases = prepare_cases(project, choice, model.manifest.preprocess, lambda _: None, lambda: False)
     reader = Reader(model.reader.networks, model.reader.banks, ("confidence",))
     windows = Windows.of(model.manifest.patch)
-    voxels = {
-        case.id: sample_voxels(reader, [case], windows).joined() for case in (cases.val if cases else ())
-    }
+    samples = {case.id: sample_voxels(reader, [case], windows) for case in (cases.val if cases else ())}
+    voxels = {case: sample.joined() for case, sample in samples.items() if not sample.empty}
+    if len(voxels) < 2:
+        parser.error("two validation cases with confirmed organs are needed: one is left out")
     print("| fitted | cross-entropy | calibration error, organs | background | found |")
     print("|---|---|---|---|---|")
     for way in WAYS:
@@ -52,7 +54,7 @@ def main() -> None:
             trust = _fitted(way, [sample for case, sample in voxels.items() if case != left_out])
             rows.append(_errors(voxels[left_out], trust))
             found.append(f"{trust.temperature:.2f}, {trust.prior_power:+.2f}")
-        entropy, organs, background = np.mean(rows, axis=0)
+        entropy, organs, background = (_mean(column) for column in zip(*rows, strict=True))
         print(f"| {way} | {entropy:.3f} | {organs:.3f} | {background:.3f} | {'; '.join(found)} |")
 
 
@@ -76,8 +78,14 @@ def _errors(voxels: Voxels, trust: Trust) -> tuple[float, float, float]:
     for value in voxels.shown.unique().tolist():
         mask = voxels.shown == value
         errors[value] = reliability(confidence[mask], voxels.right[mask], voxels.weight[mask])[1]
-    organs = float(np.mean([error for value, error in errors.items() if value]))
-    return float(-(share * chance.log()).sum() / share.sum()), organs, errors[0]
+    background = errors.pop(0, float("nan"))
+    return float(-(share * chance.log()).sum() / share.sum()), _mean(errors.values()), background
+
+
+def _mean(figures: Iterable[float]) -> float:
+    """Give the mean of those that are known."""
+    known = [figure for figure in figures if not np.isnan(figure)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 if __name__ == "__main__":
