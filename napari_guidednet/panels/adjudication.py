@@ -152,7 +152,8 @@ class AdjudicationBox(QWidget):
             return f"{self.reading.case}: both readers confirmed {counted(len(self.reading.both), 'organ')}."
         count, small = len(self.found.regions), ""
         if self.found.small:
-            small = f" {self.found.small} small differences ({self.found.small_ml:.2f} ml) are not listed."
+            listed = counted(self.found.small, "small difference")
+            small = f" Not listed: {listed} ({self.found.small_ml:.2f} ml)."
         if not count:
             return f"The readers of {self.reading.case} agree wherever it matters.{small}"
         settled = sum(region.key in self._taken for region in self.found.regions)
@@ -228,7 +229,7 @@ class AdjudicationBox(QWidget):
         self._select_next()
         self.desk.say(
             f"Took the {side} reader's answer in {correction.case.id}: {counted(taking.written, 'voxel')} "
-            f"changed. {self._open()} regions are open.",
+            f"changed. Open: {counted(self._open(), 'region')}.",
             "Undo",
             partial(self._undo, correction, taking),
         )

@@ -155,7 +155,7 @@ def _open(page: Path) -> None:
 def _sentence(spent: TimeSpent) -> str:
     total = spent.effort.total
     return (
-        f"{spent.effort.case}: {span_text(total.seconds)} of work, {total.strokes:,} strokes, "
-        f"{counted(total.voxels, 'voxel')}. Today: {span_text(spent.today_s)} in {spent.today_cases} "
-        f"case{'s' * (spent.today_cases != 1)}."
+        f"{spent.effort.case}: {span_text(total.seconds)} of work, "
+        f"{counted(total.strokes, 'stroke')}, {counted(total.voxels, 'voxel')}. "
+        f"Today: {span_text(spent.today_s)} in {counted(spent.today_cases, 'case')}."
     )

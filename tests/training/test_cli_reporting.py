@@ -79,7 +79,7 @@ def test_from_the_drawing_to_the_differences(project, capsys):
     assert main(["reread", str(project), "--case", case.id, "--take", "second", "--regions", ""]) == 1
     assert "names no region" in capsys.readouterr().err  # not all of them
     assert main(["reread", str(project), "--case", case.id, "--take", "second", "--regions", "1"]) == 0
-    assert "1 regions: 1,024 voxels changed" in capsys.readouterr().out
+    assert "1 region: 1,024 voxels changed" in capsys.readouterr().out
     np.testing.assert_array_equal(Project.open(project).labels(case.id).array, labels(12).array)
 
 

@@ -202,7 +202,7 @@ def _settle(project: Project, arguments: argparse.Namespace) -> None:
         )
     regions = [found[number - 1] for number in wanted]
     done = settle(project, arguments.case, regions, arguments.take, arguments.outside_body)
-    taken = f"Took the {arguments.take} reader's answer in {len(regions)} regions"
+    taken = f"Took the {arguments.take} reader's answer in {counted(len(regions), 'region')}"
     print(f"{taken}: {counted(done.written, 'voxel')} changed.")
     if done.refusal:
         print(f"{done.refusal} {len(regions) - len(done.settled)} of the regions stay open.")

@@ -106,8 +106,8 @@ def summary(works: Sequence[CaseWork]) -> str:
         return "Nobody has corrected a case yet: paint in a case, then come back."
     total = sum((work.effort.total for work in works), Work())
     text = (
-        f"{counted(len(works), 'case')}, {span_text(total.seconds)} of work, {total.strokes:,} strokes, "
-        f"{counted(total.voxels, 'voxel')}."
+        f"{counted(len(works), 'case')}, {span_text(total.seconds)} of work, "
+        f"{counted(total.strokes, 'stroke')}, {counted(total.voxels, 'voxel')}."
     )
     done = [work.effort.total.minutes for work in works if work.confirmed]
     if done:
