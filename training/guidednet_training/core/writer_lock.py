@@ -40,12 +40,12 @@ def take_writer_lock(folder: Path) -> FileLock:
     except Timeout as error:
         raise ProjectError(
             f"{folder} is already open for writing {_holder(folder)}.",
-            "Close it there, or open it for reading only.",
+            "Close it there first.",
         ) from error
     except OSError as error:
         raise FileError(
             f"{folder} cannot be opened for writing: {error.strerror or error}.",
-            "Check the rights of the folder, or open it for reading only.",
+            "Check the rights of the folder.",
         ) from error
     try:
         me = _Writer(pid=os.getpid(), host=socket.gethostname(), since=utc_now())
