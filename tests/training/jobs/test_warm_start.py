@@ -58,9 +58,14 @@ def test_counters_of_a_batch_norm_find_their_place_too(make_bundle, monkeypatch)
         tensor.add_(1)
     weights = {f"net.a.{key}": value.numpy() for key, value in taught.net_a.state_dict().items()}
     monkeypatch.setattr(ModelBundle, "tensors", lambda _: weights)
-    assert warm_start(method, make_bundle(), FLARE_13.names) == ()
+    parent = make_bundle()
+    assert warm_start(method, parent, FLARE_13.names) == ()
     for key, value in method.net_a.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), weights[f"net.a.{key}"], err_msg=key)
+    counter = next(key for key, value in weights.items() if value.ndim == 0)
+    weights[counter] = np.zeros(1, np.int64)
+    with pytest.raises(BundleError, match="not the one to be trained"):
+        warm_start(method, parent, FLARE_13.names)
 
 
 @pytest.mark.parametrize("scheme", [FLARE_13, AMOS_15])

@@ -81,8 +81,8 @@ def _late(net: SegNet) -> dict[str, Tensor]:
 
 def _fits(given: Tensor, present: Tensor, old: int, new: int) -> bool:
     """Tell whether shapes agree when the rows are `old` classes, or some times as many, and `new` ones."""
-    if given.ndim == 0:
-        return present.ndim == 0
+    if given.ndim == 0 or present.ndim == 0:
+        return given.ndim == present.ndim
     return len(given) * new == len(present) * old and given.shape[1:] == present.shape[1:]
 
 
