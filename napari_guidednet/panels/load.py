@@ -30,10 +30,46 @@ class _Job:
     key: str | None
 
 
+class _Task:
+    """Work and what came of it; all that the thread holds.
+
+    The main thread empties it: a widget that the work or its outcome belongs to must not be destroyed in the
+    thread, though its window was closed meanwhile.
+    """
+
+    def __init__(self, title: str, work: Callable[[], Any]) -> None:
+        self.title = title
+        self.work: Callable[[], Any] | None = work
+        self.outcome: Outcome | None = None
+
+    def run(self) -> None:
+        try:
+            if self.work is not None:
+                self.outcome = _attempt(self.title, self.work)
+        finally:
+            end_thread()
+
+    def ring(self, _future: object) -> None:
+        _bell().rung.emit(self)
+
+    def empty(self) -> None:
+        self.work = self.outcome = None
+
+
 class _Bell(QObject):
     """Rung in a thread, heard by every loader on the main thread; outlives them all."""
 
-    rung = Signal(object)  # the future of the work that is over
+    rung = Signal(object)  # the task that is over
+    heard = Signal(object)  # the same, on the main thread
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rung.connect(self._hear, Qt.ConnectionType.QueuedConnection)
+
+    @Slot(object)
+    def _hear(self, task: _Task) -> None:
+        self.heard.emit(task)
+        task.empty()
 
 
 @cache
@@ -54,11 +90,12 @@ class Loader(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._thread = futures.ThreadPoolExecutor(1, thread_name_prefix="guidednet")
-        self._future: futures.Future[Outcome] | None = None  # of the work under way
+        self._task: _Task | None = None  # under way
+        self._future: futures.Future[None] | None = None  # of the task
         self._running: _Job | None = None
         self._waiting: list[_Job] = []
         self._closed = False
-        _bell().rung.connect(self._hear, Qt.ConnectionType.QueuedConnection)
+        _bell().heard.connect(self._hear)
 
     @property
     def busy(self) -> bool:
@@ -100,10 +137,10 @@ class Loader(QObject):
         this returns, but that of work which takes longer than `timeout_s`.
         """
         ended = self.wait(timeout_s)
-        (running, future), waiting = self._take(), self._waiting
+        (running, task), waiting = self._take(), self._waiting
         self._waiting = []
-        if running is not None and future is not None and ended:
-            running.done(future.result())
+        if running is not None and ended and task is not None and task.outcome is not None:
+            running.done(task.outcome)
         for job in waiting:
             job.done(_attempt(job.title, job.work))
 
@@ -117,13 +154,13 @@ class Loader(QObject):
         self._running = job = self._waiting.pop(0)
         self.started.emit(job.title)
         begin_thread()
-        # The thread never holds the callback: a widget that it belongs to must not be destroyed there.
-        self._future = self._thread.submit(_in_thread, job.title, job.work)
-        self._future.add_done_callback(_bell().rung.emit)
+        self._task = task = _Task(job.title, job.work)
+        self._future = self._thread.submit(task.run)
+        self._future.add_done_callback(task.ring)
 
     @Slot(object)
-    def _hear(self, future: futures.Future[Outcome]) -> None:
-        if future is not self._future:  # another loader's, or finished already
+    def _hear(self, task: _Task) -> None:
+        if task is not self._task:  # another loader's, or finished already
             return
         job, _ = self._take()
         if self._closed or job is None:
@@ -133,20 +170,13 @@ class Loader(QObject):
             self._next()
         else:
             self.idle.emit()
-        if not replaced:
-            job.done(future.result())
+        if not replaced and task.outcome is not None:
+            job.done(task.outcome)
 
-    def _take(self) -> tuple[_Job | None, futures.Future[Outcome] | None]:
-        taken = self._running, self._future
-        self._running = self._future = None
+    def _take(self) -> tuple[_Job | None, _Task | None]:
+        taken = self._running, self._task
+        self._running = self._task = self._future = None
         return taken
-
-
-def _in_thread(title: str, work: Callable[[], Any]) -> Outcome:
-    try:
-        return _attempt(title, work)
-    finally:
-        end_thread()
 
 
 def _attempt(title: str, work: Callable[[], Any]) -> Outcome:

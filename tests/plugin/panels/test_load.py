@@ -5,7 +5,7 @@ import threading
 import weakref
 
 import pytest
-from qtpy.QtCore import QThread
+from qtpy.QtCore import QObject, QThread
 from qtpy.QtWidgets import QApplication
 
 from napari_guidednet.panels.load import Loader
@@ -126,3 +126,21 @@ def test_the_callback_is_never_called_before_loading_returns(loader, qtbot):
         assert seen == []
         qtbot.waitUntil(lambda: bool(seen), timeout=60_000)
         seen.clear()
+
+
+def test_what_only_the_work_holds_is_given_up_on_the_main_thread(qtbot):
+    class Held(QObject):
+        def work(self):
+            gate.wait(60)
+            return self
+
+    where = []
+    for _ in range(20):
+        loader, held, gate = Loader(), Held(), threading.Event()
+        weakref.finalize(held, lambda: where.append(threading.current_thread().name))
+        loader.load("Reading", held.work, lambda _: None)
+        loader.close()
+        del loader, held
+        gate.set()
+    qtbot.waitUntil(lambda: len(where) == 20, timeout=60_000)
+    assert set(where) == {threading.main_thread().name}
