@@ -208,8 +208,13 @@ def test_models_and_the_way_back(project):
     shown = guidednet("models", project).stdout
     assert "first" in shown
     assert "guidednet" in shown
+    (starter,) = [line for line in shown.splitlines() if "starter" in line]
+    assert "yes" not in starter
     assert guidednet("rollback", project).returncode == 0
     assert Project.open(project).current is None
+    shown = guidednet("models", project).stdout
+    (starter,) = [line for line in shown.splitlines() if "starter" in line]
+    assert "yes" in starter
     again = guidednet("rollback", project)
     assert again.returncode == 1
     assert "no earlier model" in again.stderr

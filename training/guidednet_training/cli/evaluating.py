@@ -81,6 +81,7 @@ def _usual_models(project: Project) -> tuple[str, ...]:
 
 def score_table(sheet: ScoreSheet) -> Table:
     """Give the table organ by model: mean Dice (and NSD), and the change where there are two models."""
+    from ..core.scores import mean_of
     from .screen import table
 
     models = list(sheet.models)
@@ -93,16 +94,18 @@ def score_table(sheet: ScoreSheet) -> Table:
         cells = [_cell(d.get(organ), n.get(organ)) for d, n in zip(dice, nsd, strict=True)]
         rows.add_row(organ.replace("_", " "), *cells, *_change(dice, organ))
     rows.add_section()
-    means = [sheet.mean(name) for name in models]
-    ends = [_cell(sheet.mean(name), sheet.mean(name, "nsd")) for name in models]
-    rows.add_row("mean", *ends, *([f"{means[1] - means[0]:+.3f}"] if change else []))
+    shared = set.intersection(*map(set, dice)) if change else set().union(*dice)
+    means = [[mean_of(v for organ, v in d.items() if organ in shared) for d in part] for part in (dice, nsd)]
+    ends = [_cell(d, n) for d, n in zip(*means, strict=True)]
+    title = "mean" if len(shared) == len(set().union(*dice)) else f"mean of the {len(shared)} that both have"
+    rows.add_row(title, *ends, *([f"{means[0][1] - means[0][0]:+.3f}"] if change else []))
     return rows
 
 
 def _cell(dice: float | None, nsd: float | None) -> str:
     if dice is None:
         return "not scored"
-    return f"{dice:.3f}" + ("" if nsd is None else f" ({nsd:.3f})")
+    return f"{dice:.3f}" + ("" if nsd is None or nsd != nsd else f" ({nsd:.3f})")
 
 
 def _change(dice: list[dict[str, float]], organ: str) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import GuidedNetError
+from ..core.errors import BundleError, GuidedNetError
 
 
 def register(verbs: Any) -> None:
@@ -40,7 +41,7 @@ def register(verbs: Any) -> None:
 
 
 def _models(arguments: argparse.Namespace) -> int:
-    from ..core.bundle import ModelBundle
+    from ..core.bundle import ModelBundle, starter_bundle
     from ..core.project import Project
     from ..core.scores import mean_of
     from .screen import console, table
@@ -57,16 +58,19 @@ def _models(arguments: argparse.Namespace) -> int:
             figures=False,
         )
         damaged = []
-        for name in project.bundles():
+        folders = {name: project.bundle_folder(name) for name in project.bundles()}
+        with contextlib.suppress(BundleError):  # an installation without one
+            folders["starter"] = starter_bundle()
+        for name, folder in folders.items():
             try:
-                manifest = ModelBundle.read(project.bundle_folder(name)).manifest
+                manifest = ModelBundle.read(folder).manifest
             except GuidedNetError as error:  # the others are listed all the same
                 damaged.append(f"{name}: {error}")
                 continue
             known = [figures.get("dice") for figures in manifest.validation.values()]
             dice = mean_of(value for value in known if value is not None)
             shown = "" if dice != dice else f"{dice:.3f}"
-            in_use = "yes" if name == project.current else ""
+            in_use = "yes" if name == (project.current or "starter") else ""
             rows.add_row(name, in_use, manifest.method, manifest.parent or "", shown, manifest.created[:16])
     console().print(rows)
     for text in damaged:
