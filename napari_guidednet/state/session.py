@@ -144,24 +144,8 @@ class Session:
 
     # project
 
-    def create_project(self, folder: Path | str, name: str, scheme: str = "AMOS_15") -> Project:
-        """Make a project folder and open it."""
-        return self.adopt_project(Project.create(folder, name, scheme))
-
-    def open_project(self, folder: Path | str, write: bool = True) -> Project:
-        """Open a project; for reading only if `write` is False.
-
-        Raises
-        ------
-        ProjectError
-            When it is damaged, or open for writing in another process.
-        """
-        if self._project is not None and self._project.folder == Path(folder).resolve():
-            return self._project
-        return self.adopt_project(Project.open(folder, write=write))
-
     def adopt_project(self, project: Project) -> Project:
-        """Take over a project that is open already (made in a worker); the earlier one is closed."""
+        """Take over an open project; the earlier one is closed."""
         self.close_project()
         self._project = project
         self.project_changed.emit(project)

@@ -56,7 +56,7 @@ def project_folder(tmp_path: Path, phantoms: list[tuple[Volume, Volume]]) -> Pat
 def session(project_folder: Path) -> Iterator[Session]:
     """A session with the project open for writing."""
     session = Session()
-    session.open_project(project_folder)
+    session.adopt_project(Project.open(project_folder, write=True))
     yield session
     session.close()
 

@@ -13,7 +13,7 @@ KILLS = 25
 SCRIPT = '''
 import hashlib, os, random, signal, sys, threading, time
 import numpy as np
-from napari_guidednet.backend import JournalWriter
+from napari_guidednet.backend import JournalWriter, Project
 from napari_guidednet.state.correction import Correction
 from napari_guidednet.state.session import Session
 
@@ -28,7 +28,7 @@ def work(pipe, seed):
     """Paint, undo, confirm, lock and save until the end; say of each change what it makes of the case."""
     rng = random.Random(seed)
     session = Session()
-    project = session.open_project(folder)
+    project = session.adopt_project(Project.open(folder, write=True))
     case = session.load_case("unlabelled")
     correction = Correction(case, author="tester")
     known = case.annotation.change or 0
@@ -83,7 +83,7 @@ for round in range(kills):
     os.close(reading)
     lines = [line.split() for line in said.decode().splitlines()]
     session = Session()
-    session.open_project(folder)
+    session.adopt_project(Project.open(folder, write=True))
     case = session.load_case("unlabelled")
     number = case.annotation.change or 0
     told = {int(n): (seal, float(when)) for n, seal, when in lines}

@@ -31,22 +31,12 @@ from napari_guidednet.state.session import Session
 def test_opening_and_closing_tells_everyone(project_folder: Path):
     session = Session()
     with SignalTester(session.project_changed) as project, SignalTester(session.cases_changed) as cases:
-        opened = session.open_project(project_folder)
-        assert session.open_project(project_folder) is opened
+        session.adopt_project(Project.open(project_folder, write=True))
         session.close()
     assert project.emit_count == 2
     assert cases.emit_count == 2
     with Project.open(project_folder, write=True):
         pass  # the lock is free again
-
-
-def test_a_project_open_elsewhere_is_refused_and_the_open_one_stays(project_folder: Path, tmp_path: Path):
-    session = Session()
-    mine = session.create_project(tmp_path / "mine", "mine")
-    with Project.open(project_folder, write=True), pytest.raises(ProjectError, match="already open"):
-        session.open_project(project_folder)
-    assert session.project is mine
-    session.close()
 
 
 def test_without_a_project_nothing_is_listed_and_work_is_refused():
