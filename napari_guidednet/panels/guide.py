@@ -55,11 +55,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class NextStep:
-    """One sentence, the panel where it is done, and why."""
+    """One sentence, the panel where it is done, and why; with a case, it is opened there at once."""
 
     text: str
     panel: str
     why: str = ""
+    case: str | None = None
 
 
 def next_step(facts: Facts) -> NextStep:
@@ -103,7 +104,8 @@ def _open_another(facts: Facts) -> NextStep:
     if facts.training:
         return NextStep("watch the training", "Train", "You may close napari; the training goes on.")
     if facts.next_case:
-        return NextStep(f"open {facts.next_case}", "Cases", "It has organs that nobody has confirmed.")
+        why = "It has organs that nobody has confirmed."
+        return NextStep(f"open {facts.next_case}", "Cases", why, facts.next_case)
     if facts.untrained:
         return NextStep("retrain", "Train", f"{counted(facts.untrained, 'case')} not yet learned from.")
     return NextStep("open a case", "Cases", "Every case is confirmed; add more CT or look again.")

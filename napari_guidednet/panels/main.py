@@ -16,7 +16,7 @@ from .command import Command
 from .correct import CorrectPanel
 from .desk import Desk
 from .guard import guarded
-from .guide import PANELS, next_step
+from .guide import PANELS, NextStep, next_step
 from .keys import KeysWindow
 from .models import ModelsPanel
 from .overview import Overview
@@ -111,12 +111,12 @@ class MainPanel(QWidget):
         self.tabs.setCurrentIndex(PANELS.index(name))
 
     @guarded
-    def _go_on(self, name: str) -> None:
-        """Do what the button at the foot says: turn to the step, with the case it names selected."""
-        self.show_step(name)
-        case = self.overview.facts.next_case
-        if name == "Cases" and case is not None:
-            self.cases.show_case(case)
+    def _go_on(self, step: NextStep) -> None:
+        """Do what the button at the foot says: turn to the step, and open the case it names."""
+        self.show_step(step.panel)
+        if step.case is not None:
+            self.cases.show_case(step.case)
+            self.desk.open_case(step.case)
 
     @guarded
     def _show_keys(self) -> None:

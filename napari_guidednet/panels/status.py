@@ -24,7 +24,7 @@ from .guide import NextStep
 class StatusLine(QFrame):
     """Shows the last message, an error with its hint, a busy sign, and a button to the next step."""
 
-    next_requested = Signal(str)  # name of the step to go to
+    next_requested = Signal(object)  # NextStep
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -116,7 +116,7 @@ class StatusLine(QFrame):
 
     def _go(self) -> None:
         if self._step is not None:
-            self.next_requested.emit(self._step.panel)
+            self.next_requested.emit(self._step)
 
     def _act(self) -> None:
         do, self._action = self._action, None

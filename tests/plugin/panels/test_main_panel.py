@@ -22,6 +22,19 @@ def test_the_next_step_leads_through_the_loop(with_case):
     assert "retrain" in with_case.status.next.text()
 
 
+def test_the_next_step_opens_the_case_it_names(panel, tiny_project, qtbot):
+    panel.open_project(tiny_project)
+    panel.show_step("Models")
+    panel._guide()
+    assert panel.status.next.text() == "Next: open unlabelled"
+    panel.status.next.click()
+    qtbot.waitUntil(lambda: panel.desk.session.case is not None, timeout=60_000)
+    assert panel.desk.session.case.id == "unlabelled"
+    assert panel.tabs.currentIndex() == PANELS.index("Cases")
+    panel._guide()
+    assert "segment unlabelled" in panel.status.next.text()
+
+
 def test_closing_napari_saves_what_was_painted_and_frees_the_project(with_case, tiny_project):
     with_case.desk.correction.confirm(["liver"])
     with_case.viewer.close()

@@ -55,11 +55,12 @@ def test_a_later_message_takes_the_action_and_the_error_away(status):
 
 
 def test_the_next_step_leads_somewhere(status, qtbot):
-    status.show_next(NextStep("segment phantom_01", "Segment"))
+    step = NextStep("segment phantom_01", "Segment")
+    status.show_next(step)
     assert "segment phantom_01" in status.next.text()
     with qtbot.waitSignal(status.next_requested, timeout=60_000) as got:
         status.next.click()
-    assert got.args == ["Segment"]
+    assert got.args == [step]
 
 
 def test_a_guarded_slot_tells_instead_of_raising():
