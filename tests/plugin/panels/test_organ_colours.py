@@ -5,6 +5,7 @@ import pytest
 from qtpy.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from qtpy.QtGui import QIcon
 
+from napari_guidednet.backend import Project
 from napari_guidednet.panels.organs import ORGAN
 
 BLUE = "#0102ff"
@@ -145,7 +146,7 @@ def test_a_damaged_file_is_told_and_the_case_opens(panel, tiny_project, qtbot):
 
 
 def test_a_project_for_reading_says_that_colours_do_not_stay(panel, tiny_project, answers, qtbot):
-    panel.desk.session.open_project(tiny_project, write=False)
+    panel.desk.session.adopt_project(Project.open(tiny_project))
     panel.desk.open_case("unlabelled")
     qtbot.waitUntil(lambda: panel.desk.correction is not None, timeout=60_000)
     answers.colours = [BLUE]
